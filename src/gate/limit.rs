@@ -1,0 +1,117 @@
+//! Quotas, and the arithmetic that holds callers to them: GCRA, the generic cell rate algorithm. One number is kept for a
+//! caller, the theoretical arrival time (TAT); a burst of `count` is allowed, after which places return one by one.
+
+use std::time::Duration;
+
+/// At most `count` in any `period`, as `"300/1m"` says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Quota {
+    count: u32,
+    period: Duration,
+}
+
+impl Quota {
+    /// `None` if either is zero, or if places would return faster than one a microsecond.
+    pub fn new(count: u32, period: Duration) -> Option<Self> {
+        let quota = Self { count, period };
+        (count > 0 && quota.spacing() > 0).then_some(quota)
+    }
+
+    pub fn count(self) -> u32 {
+        self.count
+    }
+
+    pub fn period(self) -> Duration {
+        self.period
+    }
+
+    /// Microseconds after which one place returns.
+    fn spacing(self) -> u64 {
+        self.micros() / u64::from(self.count)
+    }
+
+    fn micros(self) -> u64 {
+        u64::try_from(self.period.as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Where a caller stands with a quota after asking for a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The place is taken; `tat` is to be kept.
+    Taken { tat: u64, remaining: u32, reset: Duration },
+    /// No place; nothing changes. One will be free after `retry_after`.
+    Full { retry_after: Duration, reset: Duration },
+}
+
+/// Ask for one place. `tat` is what was kept for this caller (microseconds on the same clock as `now`), 0 for a stranger.
+pub fn take(tat: u64, now: u64, quota: Quota) -> Standing {
+    let busy_from = tat.max(now);
+    let next = busy_from.saturating_add(quota.spacing());
+    let ahead = next - now;
+    if ahead > quota.micros() {
+        let retry_after = Duration::from_micros(ahead - quota.micros());
+        return Standing::Full { retry_after, reset: Duration::from_micros(busy_from - now) };
+    }
+    let remaining = (quota.micros() - ahead) / quota.spacing();
+    let remaining = u32::try_from(remaining).unwrap_or(u32::MAX).min(quota.count - 1);
+    Standing::Taken { tat: next, remaining, reset: Duration::from_micros(ahead) }
+}
+
+/// Hand back a place that turned out not to count. Returns the TAT to keep.
+pub fn give_back(tat: u64, now: u64, quota: Quota) -> u64 {
+    tat.saturating_sub(quota.spacing()).max(now.min(tat))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn quota(count: u32, secs: u64) -> Quota {
+        Quota::new(count, Duration::from_secs(secs)).unwrap()
+    }
+
+    #[test]
+    fn a_burst_fills_the_quota_and_places_return_one_by_one() {
+        let (mut tat, now, q) = (0, 1_000_000_000, quota(3, 60));
+        for left in [2, 1, 0] {
+            match take(tat, now, q) {
+                Standing::Taken { tat: kept, remaining, .. } => (tat, _) = (kept, assert_eq!(remaining, left)),
+                full => panic!("{full:?}"),
+            }
+        }
+        assert!(
+            matches!(take(tat, now, q), Standing::Full { retry_after, .. } if retry_after == Duration::from_secs(20))
+        );
+        assert!(matches!(take(tat, now + 20_000_000, q), Standing::Taken { remaining: 0, .. }));
+    }
+
+    #[test]
+    fn a_place_given_back_can_be_taken_again() {
+        let (now, q) = (5_000_000, quota(1, 10));
+        let Standing::Taken { tat, .. } = take(0, now, q) else { panic!("the first place") };
+        assert!(matches!(take(tat, now, q), Standing::Full { .. }));
+        assert!(matches!(take(give_back(tat, now, q), now, q), Standing::Taken { .. }));
+    }
+
+    #[test]
+    fn a_quota_of_nothing_is_none() {
+        assert_eq!(Quota::new(0, Duration::from_secs(1)), None);
+        assert_eq!(Quota::new(5, Duration::ZERO), None);
+    }
+
+    proptest! {
+        /// Whatever the arrival times, no window of one period holds more than twice the count, and a burst at one
+        /// instant never holds more than the count.
+        #[test]
+        fn no_burst_exceeds_the_count(count in 1u32..50, secs in 1u64..100, tries in 1usize..200) {
+            let (q, now, mut tat, mut taken) = (quota(count, secs), 7_000_000, 0, 0u32);
+            for _ in 0..tries {
+                if let Standing::Taken { tat: kept, .. } = take(tat, now, q) { tat = kept; taken += 1; }
+            }
+            prop_assert_eq!(taken, count.min(u32::try_from(tries).unwrap()));
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The gate decides: pure code, no waiting, no clock, no lock, no I/O, no Pingora. A request's head, the keys, the rules
+//! and *now* go in; a [`access::Permit`] or a [`denial::Denial`] comes out.
+
+pub mod access;
+pub mod denial;
+pub mod email;
+pub mod identity;
+pub mod keys;
+pub mod limit;
+pub mod role;
+pub mod rotation;
+pub mod route;
+pub mod secret;
+pub mod time;
