@@ -1,6 +1,8 @@
 //! Identity headers: forget what clients claim, state what we vouch for.
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
+
+use super::access::Caller;
 
 /// The names under which the upstream learns who is calling.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +51,115 @@ impl Default for IdentityNames {
             email: HeaderName::from_static("x-user-email"),
             roles: HeaderName::from_static("x-user-roles"),
             session_id: Some(HeaderName::from_static("x-session-id")),
+        }
+    }
+}
+
+/// Decides which field names a client may not use, and what is said in their place.
+#[derive(Clone, Debug)]
+pub struct IdentityHeaders {
+    names: IdentityNames,
+    /// Every name of every preset and of the configuration, folded.
+    claimed: Vec<Box<[u8]>>,
+}
+
+impl IdentityHeaders {
+    pub fn new(names: IdentityNames) -> Self {
+        let mut every: Vec<IdentityNames> = Preset::ALL.map(Preset::names).into();
+        every.extend([IdentityNames::default(), names.clone()]);
+        let mut claimed: Vec<Box<[u8]>> = every.iter().flat_map(IdentityNames::iter).map(fold).collect();
+        claimed.extend(COMMON.iter().map(|name| name.as_bytes().into()));
+        claimed.sort();
+        claimed.dedup();
+        Self { names, claimed }
+    }
+
+    /// Whether a field of this name could be taken for one of ours by any upstream: CGI, WSGI, PHP and Rack all fold
+    /// names before an app sees them, so that `X_User.Id` arrives as `X-User-Id` does.
+    pub fn is_claimed(&self, name: &HeaderName) -> bool {
+        let name = name.as_str().as_bytes();
+        self.claimed.iter().any(|claimed| folds_to(name, claimed))
+    }
+
+    /// What we vouch for. Nobody is stated by saying nothing.
+    pub fn statements(&self, caller: Option<&Caller>) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        caller.into_iter().flat_map(|caller| {
+            let stated = &caller.state.stated;
+            let session = self.names.session_id.clone().zip(HeaderValue::from_str(&caller.session.to_string()).ok());
+            [
+                Some((self.names.user_id.clone(), stated.user_id.clone())),
+                Some((self.names.email.clone(), stated.email.clone())),
+                Some((self.names.roles.clone(), stated.roles.clone())),
+                session,
+            ]
+            .into_iter()
+            .flatten()
+        })
+    }
+}
+
+/// Names outside the presets by which apps are told who is calling, or which address was asked for: believing them would
+/// undo the decision that was made on the real ones.
+const COMMON: [&str; 9] = [
+    "remote-name",
+    "x-remote-user",
+    "x-forwarded-preferred-username",
+    "x-auth-request-preferred-username",
+    "x-auth-request-access-token",
+    "x-forwarded-access-token",
+    "x-original-url",
+    "x-original-uri",
+    "x-rewrite-url",
+];
+
+impl IdentityNames {
+    fn iter(&self) -> impl Iterator<Item = &HeaderName> {
+        [&self.user_id, &self.email, &self.roles].into_iter().chain(&self.session_id)
+    }
+}
+
+fn fold(name: &HeaderName) -> Box<[u8]> {
+    name.as_str().bytes().map(fold_byte).collect()
+}
+
+fn folds_to(name: &[u8], folded: &[u8]) -> bool {
+    name.len() == folded.len() && name.iter().zip(folded).all(|(byte, folded)| fold_byte(*byte) == *folded)
+}
+
+/// Any byte that is legal in a field name (RFC 9110 section 5.6.2) and neither letter nor digit stands for `-`.
+fn fold_byte(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_spelling_of_an_identity_header_gets_past(
+            which in 0usize..13, stand_ins in "[-!#$%&'*+.^_`|~]{4}", case in any::<u32>(),
+        ) {
+            let identity = IdentityHeaders::new(IdentityNames::default());
+            let names: Vec<_> = Preset::ALL.map(Preset::names).iter().chain([&IdentityNames::default()])
+                .flat_map(|names| names.iter().map(|n| n.as_str().to_owned()).collect::<Vec<_>>()).collect();
+            let mut stand_ins = stand_ins.bytes().cycle();
+            let spelled: Vec<u8> = names[which].bytes().enumerate().map(|(at, byte)| match byte {
+                b'-' => stand_ins.next().unwrap(),
+                letter if case >> (at % 32) & 1 == 1 => letter.to_ascii_uppercase(),
+                letter => letter,
+            }).collect();
+            prop_assert!(identity.is_claimed(&HeaderName::from_bytes(&spelled).unwrap()));
+        }
+    }
+
+    #[test]
+    fn other_headers_pass() {
+        let identity = IdentityHeaders::new(IdentityNames::default());
+        for name in ["accept", "x-user", "x-user-id-2", "cookie", "x-request-id", "x-forwarded-for"] {
+            assert!(!identity.is_claimed(&HeaderName::from_static(name)), "{name}");
         }
     }
 }

@@ -2,6 +2,7 @@
 //! and *now* go in; a [`access::Permit`] or a [`denial::Denial`] comes out.
 
 pub mod access;
+pub mod client;
 pub mod denial;
 pub mod email;
 pub mod identity;
@@ -14,3 +15,4 @@ pub mod route;
 pub mod secret;
 pub mod time;
 pub mod token;
+pub mod user;

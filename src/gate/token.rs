@@ -15,7 +15,7 @@ use super::json::parse_strict;
 use super::keys::{Key, KeyRing};
 use super::role::Role;
 use super::time::Timestamp;
-use crate::store::{SessionId, UserId};
+use super::user::{SessionId, UserId};
 
 /// The most bytes a token may have; checked before anything is decoded.
 pub const MAX_BYTES: usize = 8 * 1024;

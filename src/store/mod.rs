@@ -3,11 +3,9 @@
 //! A store never interprets: it knows no HTTP, no tokens and no policy. Each method is one atomic, durable step; when it
 //! returns `Ok`, the change survives a kill -9. When it returns an error, nothing has changed.
 
-use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use uuid::Uuid;
 
 use crate::gate::email::Email;
 use crate::gate::limit::{Quota, Standing};
@@ -15,32 +13,9 @@ use crate::gate::role::Role;
 use crate::gate::rotation::Chain;
 use crate::gate::secret::Secret;
 use crate::gate::time::Timestamp;
+pub use crate::gate::user::{Epoch, OpenSession, SessionId, UserId};
 
 pub mod sqlite;
-
-/// A user's id, the `sub` of tokens: a UUIDv7, never used twice (RFC 9068 section 5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UserId(pub Uuid);
-
-/// A session's id, the `sid` of tokens: a UUIDv7, so that ids sort by age.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionId(pub Uuid);
-
-impl fmt::Display for UserId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// Counts the changes to one user that a gateway's copy must follow: every write but a rotation or a rehash raises it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Epoch(pub u64);
 
 /// A user as stored, with the sessions that are open.
 #[derive(Clone, Debug)]
@@ -56,12 +31,6 @@ pub struct User {
     pub created_at: Timestamp,
     /// Oldest first.
     pub sessions: Vec<OpenSession>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OpenSession {
-    pub id: SessionId,
-    pub opened_at: Timestamp,
 }
 
 /// What it takes to add a user. The store sets the epoch.

@@ -1,0 +1,107 @@
+//! Who is calling, as an address: the socket's peer, or what trusted proxies say of it; and the limiter's key for it.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use http::HeaderMap;
+use ipnet::IpNet;
+
+#[derive(Clone, Debug)]
+pub struct ClientRules {
+    /// Proxies whose `X-Forwarded-*` is believed. Trust is a property of the socket's peer, never of a header.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How many bits of an IPv6 address name one client.
+    pub ipv6_prefix: u8,
+}
+
+/// A client's address, and whether the peer that said so is a trusted proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientAddress {
+    pub ip: IpAddr,
+    pub through_trusted: bool,
+}
+
+/// Field holding the addresses that proxies saw, oldest first.
+pub const FORWARDED_FOR: &str = "x-forwarded-for";
+
+impl ClientRules {
+    /// Walk `X-Forwarded-For` from the right: each trusted hop names the one before it. The first that is not trusted is
+    /// the client; at an element that is no address the walk ends at the hop that sent it.
+    pub fn resolve(&self, peer: IpAddr, headers: &HeaderMap) -> ClientAddress {
+        let peer = peer.to_canonical();
+        if !self.trusts(peer) {
+            return ClientAddress { ip: peer, through_trusted: false };
+        }
+        let mut ip = peer;
+        let fields = headers.get_all(FORWARDED_FOR);
+        let fields: Vec<&str> = fields.iter().map(|value| value.to_str().unwrap_or("?")).collect();
+        for element in fields.iter().rev().flat_map(|field| field.rsplit(',')) {
+            let Ok(hop) = element.trim().parse::<IpAddr>() else { break };
+            ip = hop.to_canonical();
+            if !self.trusts(ip) {
+                break;
+            }
+        }
+        ClientAddress { ip, through_trusted: true }
+    }
+
+    /// What a quota counts by: the address, or the IPv6 network that one client commands.
+    pub fn limiter_key(&self, ip: IpAddr) -> IpAddr {
+        match ip.to_canonical() {
+            v4 @ IpAddr::V4(_) => v4,
+            IpAddr::V6(v6) => {
+                let bits = u128::from(v6);
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.ipv6_prefix.min(128))).unwrap_or(0);
+                IpAddr::V6(Ipv6Addr::from(bits & mask))
+            }
+        }
+    }
+
+    fn trusts(&self, ip: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|net| net.contains(&ip))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolved(peer: &str, forwarded: &[&str]) -> (String, bool) {
+        let nets = ["10.0.0.0/8", "::1/128"].map(|net| net.parse().unwrap());
+        let rules = ClientRules { trusted_proxies: nets.into(), ipv6_prefix: 64 };
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append(FORWARDED_FOR, value.parse().unwrap());
+        }
+        let address = rules.resolve(peer.parse().unwrap(), &headers);
+        (address.ip.to_string(), address.through_trusted)
+    }
+
+    #[test]
+    fn only_a_trusted_peer_is_believed() {
+        assert_eq!(resolved("192.0.2.9", &["1.2.3.4"]), ("192.0.2.9".into(), false));
+        assert_eq!(resolved("10.0.0.1", &["1.2.3.4"]), ("1.2.3.4".into(), true));
+        assert_eq!(resolved("::ffff:10.0.0.1", &["1.2.3.4"]), ("1.2.3.4".into(), true));
+    }
+
+    #[test]
+    fn the_walk_is_from_the_right_and_ends_at_the_first_stranger() {
+        assert_eq!(resolved("10.0.0.1", &["6.6.6.6, 1.2.3.4, 10.0.0.2"]), ("1.2.3.4".into(), true));
+        assert_eq!(resolved("10.0.0.1", &["6.6.6.6", "::ffff:1.2.3.4"]), ("1.2.3.4".into(), true));
+        assert_eq!(resolved("10.0.0.1", &[]), ("10.0.0.1".into(), true));
+    }
+
+    #[test]
+    fn junk_ends_the_walk_at_the_hop_that_sent_it() {
+        assert_eq!(resolved("10.0.0.1", &["1.2.3.4, junk, 10.0.0.7"]), ("10.0.0.7".into(), true));
+        assert_eq!(resolved("10.0.0.1", &["1.2.3.4:80"]), ("10.0.0.1".into(), true));
+    }
+
+    #[test]
+    fn one_ipv6_network_is_one_client() {
+        let rules = ClientRules { trusted_proxies: Vec::new(), ipv6_prefix: 64 };
+        let key = |ip: &str| rules.limiter_key(ip.parse().unwrap()).to_string();
+        assert_eq!(key("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(key("::ffff:192.0.2.1"), "192.0.2.1");
+        assert_eq!(ClientRules { ipv6_prefix: 0, ..rules }.limiter_key("::1".parse().unwrap()).to_string(), "::");
+    }
+}
