@@ -1,6 +1,10 @@
 //! Portcullis, an authentication gateway.
 pub mod clock;
 pub mod gate;
+pub mod limiter;
 pub mod live;
+pub mod sessions;
+pub mod signing;
 pub mod store;
 pub mod telemetry;
+pub mod tokens;

@@ -1,0 +1,127 @@
+//! The signing keys in use: made at first start, kept in the store, followed through its feed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use uuid::Uuid;
+
+use crate::gate::keys::{Algorithm, Key, KeyError, KeyRing};
+use crate::gate::secret::Secret;
+use crate::gate::time::Timestamp;
+use crate::gate::token::LEEWAY;
+use crate::store::{KeyPurpose, Store, StoreError, StoredKey};
+
+/// How long clients may keep the published keys (`Cache-Control: max-age` of the JWKS).
+pub const JWKS_MAX_AGE: Duration = Duration::from_secs(300);
+
+/// How long a new key is published before it signs: twice the time for which anyone may hold an older list.
+pub const PUBLISH_AHEAD: Duration = Duration::from_secs(600);
+
+/// The two secrets of HS256, from the configuration.
+#[derive(Clone, Debug)]
+pub struct HmacSecrets {
+    pub access: Secret,
+    pub refresh: Secret,
+}
+
+/// The keys of both purposes, replaced as a whole.
+#[derive(Debug, Default)]
+pub struct Keys {
+    pub access: KeyRing,
+    pub refresh: KeyRing,
+}
+
+pub struct Signing {
+    store: Arc<dyn Store>,
+    secrets: Option<HmacSecrets>,
+    access_ttl: Duration,
+    keys: ArcSwap<Keys>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SigningError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+impl Signing {
+    /// Load the keys, making those that are not there yet.
+    pub async fn start(
+        store: Arc<dyn Store>,
+        algorithm: Algorithm,
+        secrets: Option<HmacSecrets>,
+        access_ttl: Duration,
+        now: Timestamp,
+    ) -> Result<Self, SigningError> {
+        let signing = Self { store, secrets, access_ttl, keys: ArcSwap::default() };
+        if signing.secrets.is_none() {
+            for (purpose, algorithm) in [(KeyPurpose::Access, algorithm), (KeyPurpose::Refresh, Algorithm::Hs256)] {
+                signing.store.add_key(new_key(purpose, algorithm, now, now)?, true).await?;
+            }
+        }
+        signing.reload(now).await?;
+        // After a change of `auth.algorithm` an older key may still be the newest of its kind.
+        let signer = signing.keys().access.signer(now).map(|key| key.algorithm);
+        if signing.secrets.is_none() && signer != Some(algorithm) {
+            signing.store.add_key(new_key(KeyPurpose::Access, algorithm, now, now)?, false).await?;
+            signing.reload(now).await?;
+        }
+        Ok(signing)
+    }
+
+    pub fn keys(&self) -> arc_swap::Guard<Arc<Keys>> {
+        self.keys.load()
+    }
+
+    /// Read the keys again, and take those out of the store that no living token can name.
+    pub async fn reload(&self, now: Timestamp) -> Result<(), SigningError> {
+        let keys = match &self.secrets {
+            Some(secrets) => self.configured(secrets)?,
+            None => self.stored(now).await?,
+        };
+        self.keys.store(Arc::new(keys));
+        Ok(())
+    }
+
+    fn configured(&self, secrets: &HmacSecrets) -> Result<Keys, SigningError> {
+        let key = |kid: &str, secret| Key::new(kid.into(), Algorithm::Hs256, secret, Timestamp::default());
+        let ring = |key| KeyRing::new(vec![key], self.overlap());
+        Ok(Keys { access: ring(key("access", &secrets.access)?), refresh: ring(key("refresh", &secrets.refresh)?) })
+    }
+
+    async fn stored(&self, now: Timestamp) -> Result<Keys, SigningError> {
+        let (mut access, mut refresh) = (Vec::new(), Vec::new());
+        for stored in self.store.keys().await? {
+            let Some(algorithm) = Algorithm::from_name(&stored.algorithm) else { continue };
+            let key = Key::new(stored.kid, algorithm, &stored.private, stored.signs_from)?;
+            match stored.purpose {
+                KeyPurpose::Access => access.push(key),
+                KeyPurpose::Refresh => refresh.push(key),
+            }
+        }
+        let access = KeyRing::new(access, self.overlap());
+        for kid in access.expired(now) {
+            self.store.remove_key(kid, now).await?;
+        }
+        Ok(Keys { access, refresh: KeyRing::new(refresh, Duration::MAX) })
+    }
+
+    fn overlap(&self) -> Duration {
+        self.access_ttl + LEEWAY
+    }
+}
+
+/// A key that nobody has had before.
+pub fn new_key(
+    purpose: KeyPurpose,
+    algorithm: Algorithm,
+    now: Timestamp,
+    signs_from: Timestamp,
+) -> Result<StoredKey, KeyError> {
+    let private = algorithm.generate()?;
+    let kid = Uuid::new_v4().simple().to_string();
+    Ok(StoredKey { kid, purpose, algorithm: algorithm.name().into(), private, created_at: now, signs_from })
+}

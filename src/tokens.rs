@@ -1,0 +1,98 @@
+//! Tokens of this gateway: minted from a session, verified with a cache in front.
+//!
+//! The cache saves the check of a signature and nothing else: time, version, session and user are judged on every use.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::gate::rotation::Lifetimes;
+use crate::gate::time::Timestamp;
+use crate::gate::token::{self, Claims, Issuer, Kind, TokenError};
+use crate::signing::Signing;
+use crate::store::{Session, User};
+
+pub struct Tokens {
+    signing: Arc<Signing>,
+    issuer: Issuer,
+    access_ttl: Duration,
+    lifetimes: Lifetimes,
+    /// Whole tokens, so that two never share a place. A token is here only after its signature was found good.
+    verified: moka::sync::Cache<Box<str>, Arc<Claims>, ahash::RandomState>,
+}
+
+/// What a client gets for a login or a refresh.
+pub struct Minted {
+    pub access: String,
+    pub access_expires_in: Duration,
+    pub refresh: String,
+    pub refresh_expires_in: Duration,
+}
+
+/// There is no key to sign with.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("there is no signing key")]
+pub struct NoKey;
+
+impl Tokens {
+    pub fn new(signing: Arc<Signing>, issuer: Issuer, access_ttl: Duration, lifetimes: Lifetimes, cached: u64) -> Self {
+        let verified =
+            moka::sync::Cache::builder().max_capacity(cached).build_with_hasher(ahash::RandomState::default());
+        Self { signing, issuer, access_ttl, lifetimes, verified }
+    }
+
+    pub fn lifetimes(&self) -> &Lifetimes {
+        &self.lifetimes
+    }
+
+    pub fn open_access(&self, token: &str, now: Timestamp) -> Result<Arc<Claims>, TokenError> {
+        let claims = match self.verified.get(token) {
+            Some(claims) => claims,
+            None => {
+                let claims = token::open(token, Kind::Access, &self.signing.keys().access, &self.issuer, now)?;
+                let claims = Arc::new(claims);
+                self.verified.insert(token.into(), Arc::clone(&claims));
+                claims
+            }
+        };
+        claims.check_time(now, self.access_ttl)?;
+        Ok(claims)
+    }
+
+    pub fn open_refresh(&self, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
+        let claims = token::open(token, Kind::Refresh, &self.signing.keys().refresh, &self.issuer, now)?;
+        claims.check_time(now, self.lifetimes.idle)?;
+        Ok(claims)
+    }
+
+    /// Keys have changed: what was verified with one that is gone must not outlive it.
+    pub fn forget_verified(&self) {
+        self.verified.invalidate_all();
+    }
+
+    /// Both tokens of a session. The refresh token is a pure function of the session and the user's version; the access
+    /// token is new each time, and never outlives the session.
+    pub fn mint(&self, session: &Session, user: &User, now: Timestamp) -> Result<Minted, NoKey> {
+        let keys = self.signing.keys();
+        let ends_at = self.lifetimes.expiry(session.chain);
+        let refresh = Claims {
+            user: user.id,
+            session: session.id,
+            token_version: user.token_version,
+            generation: session.chain.generation,
+            issued_at: session.chain.rotated_at.secs(),
+            expires_at: ends_at.secs(),
+        };
+        let expires_at = now.plus(self.access_ttl).secs().min(ends_at.secs()).max(now.secs());
+        let access = Claims { generation: 0, issued_at: now.secs(), expires_at, ..refresh.clone() };
+        let refresh_key = keys.refresh.signer(now).ok_or(NoKey)?;
+        let access_key = keys.access.signer(now).ok_or(NoKey)?;
+        Ok(Minted {
+            access: token::access(&access, &user.roles, Uuid::new_v4(), access_key, &self.issuer).ok_or(NoKey)?,
+            access_expires_in: Duration::from_secs(expires_at - now.secs()),
+            refresh: token::refresh(&refresh, refresh_key, &self.issuer).ok_or(NoKey)?,
+            refresh_expires_in: ends_at.since(now),
+        })
+    }
+}
