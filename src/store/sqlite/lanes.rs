@@ -1,0 +1,183 @@
+//! The threads that own connections: one writer with group commit, readers, and one that watches the feed.
+//!
+//! A write is answered only after the commit that holds it. A caller who goes away does not take the write along.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::rows::unavailable;
+use super::schema;
+use crate::clock::Stopwatch;
+use crate::store::{Observer, Result, StoreError};
+
+const READERS: usize = 2;
+
+/// The most writes that share one commit.
+const BATCH: usize = 512;
+
+/// How long another process's write is waited for.
+const BUSY: Duration = Duration::from_secs(2);
+
+/// Runs on a connection, and returns what tells the caller once the outcome is durable.
+type Job = Box<dyn FnOnce(&Connection) -> Report + Send>;
+/// Whether the job itself worked, and how to tell its caller.
+type Report = (bool, Tell);
+/// Called with the commit's failure, if it failed.
+type Tell = Box<dyn FnOnce(Option<&str>) + Send>;
+
+pub(super) struct Lanes {
+    writer: Sender<Job>,
+    readers: Sender<Job>,
+    watcher: Sender<Job>,
+    observer: Observer,
+    commits: Arc<AtomicU64>,
+}
+
+impl Lanes {
+    pub(super) fn open(path: &Path, observer: Observer) -> Result<Self> {
+        // Hashes and private keys live here: nobody else may read it.
+        let made = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+        made.map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
+        let connect = || -> Result<Connection> {
+            let db = Connection::open(path).map_err(unavailable)?;
+            schema::prepare(&db, BUSY)?;
+            Ok(db)
+        };
+        let mut db = connect()?;
+        schema::migrate(&mut db)?;
+
+        let commits = Arc::new(AtomicU64::new(0));
+        let (writer, writes) = channel();
+        let counted = Arc::clone(&commits);
+        spawn("store-writer", move || write_all(&db, &writes, &counted))?;
+        let (readers, reads) = channel();
+        let reads = Arc::new(Mutex::new(reads));
+        for _ in 0..READERS {
+            let (db, reads) = (connect()?, Arc::clone(&reads));
+            spawn("store-reader", move || read_all(&db, &reads))?;
+        }
+        let (watcher, watches) = channel();
+        let (db, watches) = (connect()?, Mutex::new(watches));
+        spawn("store-watcher", move || read_all(&db, &watches))?;
+        Ok(Self { writer, readers, watcher, observer, commits })
+    }
+
+    pub(super) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.run(&self.writer, operation, work).await
+    }
+
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.run(&self.readers, operation, work).await
+    }
+
+    /// On the connection that only ever watches: `data_version` tells it of everybody else's writes.
+    pub(super) async fn watch<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.run(&self.watcher, operation, work).await
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        lane: &Sender<Job>,
+        operation: &'static str,
+        work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |db| {
+            let outcome = catch_unwind(AssertUnwindSafe(|| work(db)))
+                .unwrap_or_else(|_| Err(StoreError::Unavailable("the operation panicked".into())));
+            let worked = outcome.is_ok();
+            let report = move |failure: Option<&str>| {
+                let outcome = match failure {
+                    Some(why) => Err(StoreError::Unavailable(why.into())),
+                    None => outcome,
+                };
+                // The caller may have gone away: the write stands all the same.
+                let _ = answer.send(outcome);
+            };
+            (worked, Box::new(report))
+        });
+        let watch = Stopwatch::start();
+        let gone = || StoreError::Unavailable("the database takes no work".into());
+        let outcome = match lane.send(job) {
+            Ok(()) => answered.await.unwrap_or_else(|_| Err(gone())),
+            Err(_) => Err(gone()),
+        };
+        (self.observer)(operation, watch.elapsed(), outcome.is_ok());
+        outcome
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
+    let spawned = std::thread::Builder::new().name(name.into()).spawn(body);
+    spawned.map(drop).map_err(|error| StoreError::Unavailable(format!("no thread for {name}: {error}")))
+}
+
+fn read_all(db: &Connection, jobs: &Mutex<Receiver<Job>>) {
+    loop {
+        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = job else { return };
+        let (_, report) = job(db);
+        report(None);
+    }
+}
+
+/// Group commit: whatever has queued while the last commit was being made durable goes into the next one.
+fn write_all(db: &Connection, jobs: &Receiver<Job>, commits: &AtomicU64) {
+    while let Ok(first) = jobs.recv() {
+        let batch: Vec<Job> = std::iter::once(first).chain(jobs.try_iter()).take(BATCH).collect();
+        if let Err(error) = db.execute_batch("BEGIN IMMEDIATE") {
+            // Nothing has run, and dropping the jobs tells their callers so.
+            tracing::error!(%error, "the store cannot begin to write");
+            continue;
+        }
+        let reports: Vec<_> = batch.into_iter().map(|job| in_savepoint(db, job)).collect();
+        let failure = db.execute_batch("COMMIT").err().map(|error| {
+            // After a failed commit the transaction may still be open.
+            let _ = db.execute_batch("ROLLBACK");
+            error.to_string()
+        });
+        commits.fetch_add(1, Ordering::Relaxed);
+        reports.into_iter().for_each(|report| report(failure.as_deref()));
+    }
+}
+
+/// One job's failure undoes that job alone.
+fn in_savepoint(db: &Connection, job: Job) -> Tell {
+    if db.execute_batch("SAVEPOINT job").is_err() {
+        return Box::new(move |_| drop(job));
+    }
+    let (worked, report) = job(db);
+    let end = if worked { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
+    match db.execute_batch(end) {
+        Ok(()) => report,
+        Err(error) => {
+            let why = error.to_string();
+            Box::new(move |failure| report(Some(failure.unwrap_or(&why))))
+        }
+    }
+}
