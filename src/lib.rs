@@ -3,6 +3,7 @@ pub mod clock;
 pub mod gate;
 pub mod limiter;
 pub mod live;
+pub mod proxy;
 pub mod sessions;
 pub mod signing;
 pub mod store;

@@ -1,0 +1,4 @@
+//! Pingora's side. It obeys: nothing in here decides whether a request may pass.
+
+pub mod guard;
+pub mod listener;
