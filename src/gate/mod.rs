@@ -3,12 +3,15 @@
 
 pub mod access;
 pub mod client;
+pub mod cookies;
+pub mod credential;
 pub mod denial;
 pub mod email;
 pub mod identity;
 pub mod json;
 pub mod keys;
 pub mod limit;
+pub mod origin;
 pub mod role;
 pub mod rotation;
 pub mod route;

@@ -1,0 +1,72 @@
+//! The credential on a request: absent, a bearer token, or something bad. Absent is not bad, and bad is never absent.
+
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+use super::denial::Denial;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential<'a> {
+    /// None of ours: nothing, or another scheme that is the upstream's business.
+    Absent,
+    Bearer(&'a str),
+    /// The Bearer scheme without a token of its form (RFC 9110 section 11.2, `token68`).
+    Malformed,
+}
+
+/// Read the `Authorization` field. Two of them are refused: which one counts would be anyone's guess.
+pub fn read(headers: &HeaderMap) -> Result<Credential<'_>, Denial> {
+    let mut fields = headers.get_all(AUTHORIZATION).iter();
+    let Some(field) = fields.next() else { return Ok(Credential::Absent) };
+    if fields.next().is_some() {
+        return Err(Denial::BadRequest("Send one Authorization field."));
+    }
+    let Ok(text) = field.to_str() else { return Ok(Credential::Malformed) };
+    let scheme_end = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len());
+    let (scheme, rest) = text.split_at(scheme_end);
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Ok(Credential::Absent);
+    }
+    let token = rest.trim_start_matches(' ');
+    let separated = token.len() < rest.len();
+    if separated && is_token68(token) { Ok(Credential::Bearer(token)) } else { Ok(Credential::Malformed) }
+}
+
+fn is_token68(token: &str) -> bool {
+    let body = token.trim_end_matches('=');
+    !body.is_empty() && body.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(values: &[&str]) -> Result<String, Denial> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(AUTHORIZATION, value.parse().unwrap());
+        }
+        read(&headers).map(|credential| format!("{credential:?}"))
+    }
+
+    #[test]
+    fn the_scheme_is_case_insensitive_and_the_token_is_one_word() {
+        assert_eq!(of(&["Bearer a.b-c"]).unwrap(), "Bearer(\"a.b-c\")");
+        assert_eq!(of(&["bEARER   a=="]).unwrap(), "Bearer(\"a==\")");
+        for bad in ["Bearer", "Bearer ", "Bearer\ta", "Bearer a b", "Bearer =", "Bearer a,b", "Bearer:a"] {
+            assert_eq!(of(&[bad]).unwrap(), "Malformed", "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn another_scheme_is_the_upstreams_business() {
+        assert_eq!(of(&[]).unwrap(), "Absent");
+        assert_eq!(of(&["Basic YTpi"]).unwrap(), "Absent");
+        assert_eq!(of(&["BearerX a"]).unwrap(), "Absent");
+    }
+
+    #[test]
+    fn two_fields_are_refused() {
+        assert!(matches!(of(&["Bearer a", "Bearer a"]), Err(Denial::BadRequest(_))));
+    }
+}
