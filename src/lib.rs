@@ -3,6 +3,8 @@ pub mod clock;
 pub mod gate;
 pub mod limiter;
 pub mod live;
+pub mod login;
+pub mod passwords;
 pub mod proxy;
 pub mod sessions;
 pub mod signing;
