@@ -1,4 +1,5 @@
 //! Portcullis, an authentication gateway.
+pub mod api;
 pub mod clock;
 pub mod gate;
 pub mod limiter;

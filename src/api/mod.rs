@@ -1,0 +1,130 @@
+//! The gateway's own endpoints: a request in, a [`Reply`] out. No sockets and no Pingora here, and no decision that the
+//! gate has not made.
+
+mod account;
+mod body;
+mod entry;
+pub mod reply;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::{HeaderMap, Method};
+use serde_json::Value;
+
+use self::reply::Reply;
+use crate::gate::access::Caller;
+use crate::gate::client::ClientRules;
+use crate::gate::cookies::CookieRules;
+use crate::gate::credential::{self, Credential};
+use crate::gate::denial::Denial;
+use crate::gate::origin::TrustedOrigins;
+use crate::gate::route::Endpoint;
+use crate::gate::time::Moment;
+use crate::gate::token::TokenError;
+use crate::live::LiveUsers;
+use crate::login::Login;
+use crate::passwords::Passwords;
+use crate::sessions::Sessions;
+use crate::signing::{JWKS_MAX_AGE, Signing};
+use crate::store::Store;
+use crate::telemetry::audit_log::{self, AuditEvent, Subject};
+use crate::telemetry::logging::Lines;
+use crate::telemetry::metrics::Metrics;
+use crate::tokens::Tokens;
+
+/// The most bytes a body may have here.
+pub const MAX_BODY: usize = 16 * 1024;
+
+pub struct Api {
+    pub store: Arc<dyn Store>,
+    pub live: Arc<LiveUsers>,
+    pub tokens: Arc<Tokens>,
+    pub signing: Arc<Signing>,
+    pub sessions: Arc<Sessions>,
+    pub login: Arc<Login>,
+    pub passwords: Arc<Passwords>,
+    pub cookies: CookieRules,
+    pub origins: TrustedOrigins,
+    pub clients: ClientRules,
+    pub metrics: Arc<Metrics>,
+    pub lines: Lines,
+}
+
+/// A call on one of the endpoints, its body read.
+pub struct Call<'a> {
+    pub endpoint: Endpoint,
+    pub method: &'a Method,
+    pub headers: &'a HeaderMap,
+    pub path: &'a str,
+    pub body: &'a [u8],
+    pub ip: IpAddr,
+    pub request_id: &'a str,
+    pub now: Moment,
+}
+
+impl Api {
+    /// What can be refused before the body is read.
+    pub fn screen(&self, endpoint: Endpoint, method: &Method, headers: &HeaderMap) -> Result<(), Denial> {
+        let allow = match endpoint {
+            Endpoint::Login | Endpoint::Refresh | Endpoint::Logout | Endpoint::LogoutAll | Endpoint::Password => "POST",
+            Endpoint::Me | Endpoint::Sessions | Endpoint::Jwks => "GET, HEAD",
+            Endpoint::Session => "DELETE",
+            Endpoint::Unknown => return Err(Denial::NoRoute),
+        };
+        if !allow.split(", ").any(|allowed| allowed == method.as_str()) {
+            return Err(Denial::MethodNotAllowed(allow));
+        }
+        if *method == Method::POST && !self.origins.allow_change(headers) {
+            return Err(Denial::CrossSite);
+        }
+        Ok(())
+    }
+
+    pub async fn answer(&self, call: &Call<'_>) -> Reply {
+        let answered = match call.endpoint {
+            Endpoint::Login => self.login(call).await,
+            Endpoint::Refresh => self.refresh(call).await,
+            Endpoint::Logout => self.logout(call).await,
+            Endpoint::LogoutAll => self.logout_all(call).await,
+            Endpoint::Me => self.me(call).await,
+            Endpoint::Sessions => self.list_sessions(call).await,
+            Endpoint::Session => self.end_session(call).await,
+            Endpoint::Password => self.change_password(call).await,
+            Endpoint::Jwks => Ok(self.jwks(call.now)),
+            Endpoint::Unknown => Err(Denial::NoRoute),
+        };
+        answered.unwrap_or_else(|denial| Reply::denial(&denial, call.request_id))
+    }
+
+    /// Who is calling, by Bearer token.
+    pub async fn caller(&self, headers: &HeaderMap, now: Moment) -> Result<Caller, Denial> {
+        let token = match credential::read(headers)? {
+            Credential::Absent => return Err(Denial::MissingToken),
+            Credential::Malformed => return Err(Denial::InvalidToken),
+            Credential::Bearer(token) => token,
+        };
+        let claims = self.tokens.open_access(token, now.wall).map_err(token_denial)?;
+        let state = self.live.recognise(&claims, now).await?;
+        Ok(Caller { state, session: claims.session })
+    }
+
+    fn jwks(&self, now: Moment) -> Reply {
+        let keys = self.signing.keys().access.published(now.wall);
+        let body = serde_json::to_value(&keys).unwrap_or(Value::Null);
+        let max_age = format!("public, max-age={}", JWKS_MAX_AGE.as_secs());
+        Reply::json(&body).with("content-type", "application/jwk-set+json").with("cache-control", &max_age)
+    }
+
+    fn audit(&self, call: &Call<'_>, event: AuditEvent, subject: Subject<'_>) {
+        let subject = Subject { ip: Some(call.ip), request_id: call.request_id, ..subject };
+        audit_log::write(&self.lines, event, &subject, call.now.wall);
+    }
+}
+
+pub fn token_denial(error: TokenError) -> Denial {
+    match error {
+        TokenError::Invalid => Denial::InvalidToken,
+        TokenError::Expired => Denial::TokenExpired,
+    }
+}

@@ -1,0 +1,84 @@
+//! An answer of the gateway's own, as data.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde_json::{Value, json};
+
+use crate::gate::denial::Denial;
+
+#[derive(Clone, Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    /// The error's code, for metrics and the access line.
+    pub outcome: &'static str,
+}
+
+impl Reply {
+    pub fn json(body: &Value) -> Self {
+        Self::new(StatusCode::OK, "allowed", body.to_string()).with("content-type", "application/json")
+    }
+
+    pub fn no_content() -> Self {
+        Self::new(StatusCode::NO_CONTENT, "allowed", String::new())
+    }
+
+    /// RFC 9457, with the members that PRODUCT.md 4 promises.
+    pub fn denial(denial: &Denial, request_id: &str) -> Self {
+        let status = denial.status();
+        let body = json!({
+            "status": status.as_u16(),
+            "title": status.canonical_reason().unwrap_or_default(),
+            "code": denial.code(),
+            "message": denial.message(),
+            "requestId": request_id,
+        });
+        let mut reply =
+            Self::new(status, denial.code(), body.to_string()).with("content-type", "application/problem+json");
+        for (name, value) in denial.fields() {
+            reply = reply.with(name, &value);
+        }
+        reply
+    }
+
+    /// Replaces what stood under this name. A value that cannot stand in a header is left out.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(HeaderName::from_static(name), value);
+        }
+        self
+    }
+
+    #[must_use]
+    pub fn cookie(mut self, set_cookie: &str) -> Self {
+        if let Ok(mut value) = HeaderValue::from_str(set_cookie) {
+            value.set_sensitive(true);
+            self.headers.append(http::header::SET_COOKIE, value);
+        }
+        self
+    }
+
+    fn new(status: StatusCode, outcome: &'static str, body: String) -> Self {
+        // Every answer of ours is about one caller at one moment (RFC 6750 section 5.3).
+        Self { status, headers: HeaderMap::new(), body: body.into(), outcome }.with("cache-control", "no-store")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_denial_is_a_problem_that_names_the_request() {
+        let reply = Reply::denial(&Denial::TokenExpired, "r-1");
+        let body: Value = serde_json::from_slice(&reply.body).unwrap();
+        assert_eq!(
+            (&body["status"], &body["code"], &body["requestId"]),
+            (&json!(401), &json!("token_expired"), &json!("r-1"))
+        );
+        assert_eq!(reply.headers["content-type"], "application/problem+json");
+        assert!(reply.headers["www-authenticate"].to_str().unwrap().contains("invalid_token"));
+    }
+}
