@@ -2,6 +2,7 @@
 pub mod api;
 pub mod clock;
 pub mod gate;
+pub mod gateway;
 pub mod limiter;
 pub mod live;
 pub mod login;

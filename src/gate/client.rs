@@ -17,6 +17,8 @@ pub struct ClientRules {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAddress {
     pub ip: IpAddr,
+    /// The other end of the socket.
+    pub peer: IpAddr,
     pub through_trusted: bool,
 }
 
@@ -29,7 +31,7 @@ impl ClientRules {
     pub fn resolve(&self, peer: IpAddr, headers: &HeaderMap) -> ClientAddress {
         let peer = peer.to_canonical();
         if !self.trusts(peer) {
-            return ClientAddress { ip: peer, through_trusted: false };
+            return ClientAddress { ip: peer, peer, through_trusted: false };
         }
         let mut ip = peer;
         let fields = headers.get_all(FORWARDED_FOR);
@@ -41,7 +43,7 @@ impl ClientRules {
                 break;
             }
         }
-        ClientAddress { ip, through_trusted: true }
+        ClientAddress { ip, peer, through_trusted: true }
     }
 
     /// What a quota counts by: the address, or the IPv6 network that one client commands.

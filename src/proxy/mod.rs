@@ -1,5 +1,309 @@
-//! Pingora's side. It obeys: nothing in here decides whether a request may pass.
+//! Pingora's side. It obeys: nothing in here decides whether a request may pass. Each hook is a few lines; what a request
+//! is at each of them is [`exchange::Exchange`].
 
+mod exchange;
 pub mod framing;
 pub mod guard;
+mod headers;
 pub mod listener;
+mod reply;
+pub mod upstream;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use http::Method;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::proxy::{FailToProxy, ProxyHttp, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorSource, ErrorType, Result};
+
+use self::exchange::{Exchange, Stage};
+use self::guard::Guarded;
+use self::upstream::Upstream;
+use crate::api::reply::Reply;
+use crate::api::{self, Call};
+use crate::clock::{Clock, Stopwatch};
+use crate::gate::denial::Denial;
+use crate::gate::route::Endpoint;
+use crate::gateway::{Admission, Gateway};
+use crate::telemetry::access_log::AccessLine;
+use crate::telemetry::metrics::UpstreamError;
+
+/// How long the body of a call on our own endpoints may take to arrive.
+const BODY_DEADLINE: Duration = Duration::from_secs(15);
+
+pub struct Proxy {
+    pub gateway: ArcSwap<Gateway>,
+    pub upstreams: ArcSwap<Vec<Upstream>>,
+    pub clock: Clock,
+    /// `idle_timeout`, in whole seconds as Pingora takes it.
+    pub keep_alive_secs: u64,
+}
+
+impl Proxy {
+    /// Decide, and answer unless the request goes on to an upstream. Returns whether it was answered.
+    async fn decide(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
+        let gateway = Arc::clone(&exchange.gateway);
+        let head = session.req_header();
+        let path = framing::path(head).map(str::to_owned);
+        let Some(peer) = listener::peer_ip(session.client_addr()) else {
+            return self.refuse(session, exchange, &Denial::Internal).await;
+        };
+        let arrival = exchange.arrival.insert(gateway.arrival(head, peer));
+        let watch = Stopwatch::start();
+        let decided = match &path {
+            Ok(path) => gateway.admit(arrival, head, path, self.clock.now()).await,
+            Err(denial) => Err(denial.clone()),
+        };
+        gateway.api.metrics.decided(decided.as_ref().err(), watch.elapsed());
+        match decided {
+            Err(denial) => self.refuse(session, exchange, &denial).await,
+            Ok(Admission::Preflight) => {
+                let reply = preflight(head);
+                self.reply(session, exchange, &reply).await
+            }
+            Ok(Admission::Own(endpoint)) => self.serve(session, exchange, endpoint, &path.unwrap_or_default()).await,
+            Ok(Admission::Upstream { upstream, permit }) => {
+                let length = head.headers.get("content-length").and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+                if length.is_some_and(|length| length > gateway.max_body) {
+                    return self.refuse(session, exchange, &Denial::PayloadTooLarge).await;
+                }
+                exchange.outcome = "allowed";
+                let tunnel = session.is_upgrade_req();
+                if tunnel {
+                    session.set_read_timeout(None);
+                }
+                exchange.stage = Stage::Admitted { upstream, permit, tunnel, body_bytes: 0 };
+                Ok(false)
+            }
+        }
+    }
+
+    /// One of our own endpoints.
+    async fn serve(
+        &self,
+        session: &mut Session,
+        exchange: &mut Exchange,
+        endpoint: Endpoint,
+        path: &str,
+    ) -> Result<bool> {
+        let head = session.req_header();
+        let gateway = Arc::clone(&exchange.gateway);
+        if let Err(denial) = gateway.api.screen(endpoint, &head.method, &head.headers) {
+            return self.refuse(session, exchange, &denial).await;
+        }
+        if head.headers.get("expect").is_some_and(|expect| expect.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+            session.write_continue_response().await?;
+        }
+        let body = match tokio::time::timeout(BODY_DEADLINE, read_body(session)).await {
+            Err(_) => Err(Denial::RequestTimeout),
+            Ok(read) => read.map_err(|error| error.into_down())?,
+        };
+        let (body, arrival) = match (body, exchange.arrival) {
+            (Err(denial), _) => return self.refuse(session, exchange, &denial).await,
+            (_, None) => return self.refuse(session, exchange, &Denial::Internal).await,
+            (Ok(body), Some(arrival)) => (body, arrival),
+        };
+        let head = session.req_header();
+        let call = Call {
+            endpoint,
+            method: &head.method,
+            headers: &head.headers,
+            path,
+            body: &body,
+            ip: arrival.address.ip,
+            request_id: &exchange.request_id,
+            now: self.clock.now(),
+        };
+        let reply = gateway.api.answer(&call).await;
+        self.reply(session, exchange, &reply).await
+    }
+
+    async fn refuse(&self, session: &mut Session, exchange: &mut Exchange, denial: &Denial) -> Result<bool> {
+        let reply = Reply::denial(denial, &exchange.request_id);
+        self.reply(session, exchange, &reply).await
+    }
+
+    async fn reply(&self, session: &mut Session, exchange: &mut Exchange, reply: &Reply) -> Result<bool> {
+        exchange.outcome = reply.outcome;
+        exchange.stage = Stage::Answered;
+        reply::write(session, reply, exchange).await?;
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Proxy {
+    type CTX = Exchange;
+
+    fn new_ctx(&self) -> Exchange {
+        Exchange::begin(self.gateway.load_full())
+    }
+
+    async fn early_request_filter(&self, session: &mut Session, _: &mut Exchange) -> Result<()> {
+        // On every request: Pingora forgets it after the first, and then waits for ever.
+        session.set_keepalive(Some(self.keep_alive_secs));
+        session.set_write_timeout(Some(Duration::from_secs(60)));
+        if let Some(guarded) = guarded(session) {
+            guarded.serving();
+        }
+        Ok(())
+    }
+
+    async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
+        self.decide(session, exchange).await
+    }
+
+    async fn upstream_peer(&self, _: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
+        let Stage::Admitted { upstream, tunnel, .. } = &exchange.stage else { return Err(unadmitted()) };
+        self.upstreams.load().get(*upstream).ok_or_else(unadmitted)?.peer(*tunnel)
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _: &mut Session,
+        request: &mut RequestHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        let Stage::Admitted { permit, .. } = &exchange.stage else { return Err(unadmitted()) };
+        headers::to_upstream(request, exchange, permit)
+    }
+
+    async fn request_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        _: bool,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        let limit = exchange.gateway.max_body;
+        let Stage::Admitted { body_bytes, tunnel, .. } = &mut exchange.stage else { return Err(unadmitted()) };
+        *body_bytes += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        if *body_bytes > limit && !*tunnel {
+            return Err(Error::new_down(ErrorType::HTTPStatus(Denial::PayloadTooLarge.status().as_u16())));
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        let Stage::Admitted { permit, .. } = &exchange.stage else { return Err(unadmitted()) };
+        let guarded = permit.caller().is_some();
+        headers::to_client(response, &session.req_header().headers, exchange, guarded)
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Exchange) -> FailToProxy {
+        let denial = self.blame(error, exchange);
+        let begun = session.response_written().is_some();
+        if let (Some(denial), false) = (&denial, begun) {
+            session.set_keepalive(None);
+            // If the client cannot be told either, it is gone.
+            let _ = self.refuse(session, exchange, denial).await;
+        }
+        let error_code = denial.map_or(0, |denial| denial.status().as_u16());
+        FailToProxy { error_code, can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, _: Option<&Error>, exchange: &mut Exchange) {
+        let status = session.response_written().map_or(0, |response| response.status.as_u16());
+        let (gateway, head) = (&exchange.gateway, session.req_header());
+        let route = exchange.arrival.as_ref().map_or("", |arrival| gateway.route_name(arrival));
+        let took = exchange.watch.elapsed();
+        gateway.api.metrics.answered(route, known(&head.method), status, took);
+        let user = match &exchange.stage {
+            Stage::Admitted { permit, .. } => permit.caller().map(|caller| caller.state.id.to_string()),
+            Stage::Arrived | Stage::Answered => None,
+        };
+        let line = AccessLine {
+            at: self.clock.now().wall,
+            request_id: &exchange.request_id,
+            ip: exchange.arrival.map(|arrival| arrival.address.ip),
+            method: known(&head.method),
+            path: head.uri.path(),
+            route,
+            status,
+            outcome: exchange.outcome,
+            user,
+            took,
+            sent_bytes: session.body_bytes_sent(),
+        };
+        line.write(&gateway.api.lines);
+        if let Some(guarded) = guarded(session) {
+            guarded.idle();
+        }
+    }
+}
+
+impl Proxy {
+    /// Whose fault a failed exchange was; `None` if the client has gone.
+    fn blame(&self, error: &Error, exchange: &Exchange) -> Option<Denial> {
+        if let ErrorType::HTTPStatus(status) = error.etype()
+            && *status == Denial::PayloadTooLarge.status().as_u16()
+        {
+            return Some(Denial::PayloadTooLarge);
+        }
+        let (denial, kind) = match (error.esource(), error.etype()) {
+            (ErrorSource::Downstream, ErrorType::ReadTimedout) => return Some(Denial::RequestTimeout),
+            (ErrorSource::Downstream, _) => return None,
+            (_, ErrorType::ConnectTimedout) => (Denial::UpstreamUnreachable, UpstreamError::Connect),
+            (_, ErrorType::ReadTimedout | ErrorType::WriteTimedout) => {
+                (Denial::UpstreamTimeout, UpstreamError::Timeout)
+            }
+            (_, ErrorType::ConnectRefused | ErrorType::ConnectError | ErrorType::ConnectNoRoute) => {
+                (Denial::UpstreamUnreachable, UpstreamError::Connect)
+            }
+            _ => (Denial::UpstreamUnreachable, UpstreamError::Broken),
+        };
+        if let Stage::Admitted { upstream, .. } = &exchange.stage
+            && let Some(upstream) = self.upstreams.load().get(*upstream)
+        {
+            exchange.gateway.api.metrics.upstream_failed(&upstream.name, kind);
+            tracing::warn!(upstream = upstream.name, ?kind, "an upstream failed");
+        }
+        Some(denial)
+    }
+}
+
+/// The whole body, unless it is too large.
+async fn read_body(session: &mut Session) -> Result<std::result::Result<Bytes, Denial>> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = session.read_request_body().await? {
+        if body.len() + chunk.len() > api::MAX_BODY {
+            return Ok(Err(Denial::PayloadTooLarge));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Ok(body.freeze()))
+}
+
+/// To a page of a trusted origin: it may make the request it asks about.
+fn preflight(head: &RequestHeader) -> Reply {
+    let asked = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    Reply::no_content()
+        .with("access-control-allow-methods", asked("access-control-request-method"))
+        .with("access-control-allow-headers", asked("access-control-request-headers"))
+        .with("access-control-max-age", "600")
+}
+
+fn guarded(session: &Session) -> Option<&Guarded> {
+    session.as_downstream().stream()?.as_any().downcast_ref()
+}
+
+/// A label and a log value from a fixed set, whatever the client calls its method.
+fn known(method: &Method) -> &'static str {
+    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+}
+
+/// A hook was called that only an admitted request reaches: our mistake, and so a no.
+fn unadmitted() -> Box<Error> {
+    Error::new_in(ErrorType::InternalError)
+}

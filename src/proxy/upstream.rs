@@ -1,0 +1,56 @@
+//! Named upstreams and their servers: one is chosen in turn, and has a deadline for every step.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use pingora::Result;
+use pingora::upstreams::peer::HttpPeer;
+
+/// Where a server is, its name resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Server {
+    /// `tls` holds the name that the certificate must bear.
+    Tcp {
+        address: SocketAddr,
+        tls: Option<String>,
+    },
+    Unix(PathBuf),
+}
+
+#[derive(Debug)]
+pub struct Upstream {
+    pub name: String,
+    pub servers: Vec<Server>,
+    pub connect_timeout: Duration,
+    pub read_timeout: Duration,
+    next: AtomicUsize,
+}
+
+/// How long an unused connection is kept; shorter than what servers keep theirs for.
+const IDLE: Duration = Duration::from_secs(30);
+
+impl Upstream {
+    pub fn new(name: String, servers: Vec<Server>, connect_timeout: Duration, read_timeout: Duration) -> Self {
+        Self { name, servers, connect_timeout, read_timeout, next: AtomicUsize::new(0) }
+    }
+
+    /// The next server in turn. `tunnel`: a WebSocket, which may be silent for as long as it likes.
+    pub fn peer(&self, tunnel: bool) -> Result<Box<HttpPeer>> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        let server = self.servers.get(turn % self.servers.len().max(1));
+        let server = server.ok_or_else(|| pingora::Error::new(pingora::ErrorType::ConnectNoRoute))?;
+        let mut peer = match server {
+            Server::Tcp { address, tls } => HttpPeer::new(*address, tls.is_some(), tls.clone().unwrap_or_default()),
+            Server::Unix(path) => HttpPeer::new_uds(&path.to_string_lossy(), false, String::new())?,
+        };
+        let options = &mut peer.options;
+        options.connection_timeout = Some(self.connect_timeout);
+        options.total_connection_timeout = Some(self.connect_timeout);
+        options.read_timeout = (!tunnel).then_some(self.read_timeout);
+        options.write_timeout = (!tunnel).then_some(self.read_timeout);
+        options.idle_timeout = Some(IDLE);
+        Ok(Box::new(peer))
+    }
+}
