@@ -8,6 +8,7 @@ pub mod live;
 pub mod login;
 pub mod passwords;
 pub mod proxy;
+pub mod server;
 pub mod sessions;
 pub mod signing;
 pub mod store;

@@ -197,8 +197,8 @@ impl Metrics {
         self.hash_duration.observe(took.as_secs_f64());
     }
 
-    pub fn hash_waiting(&self, waiting: usize) {
-        self.hash_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    pub fn hash_waiting(&self, change: i64) {
+        self.hash_waiting.add(change);
     }
 
     pub fn upstream_failed(&self, upstream: &str, kind: UpstreamError) {
