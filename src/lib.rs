@@ -1,4 +1,5 @@
 //! Portcullis, an authentication gateway.
+pub mod accounts;
 pub mod clock;
 pub mod gate;
 pub mod passwords;
