@@ -1,5 +1,6 @@
 //! Portcullis, an authentication gateway.
 pub mod accounts;
+pub mod cli;
 pub mod clock;
 pub mod gate;
 pub mod passwords;
