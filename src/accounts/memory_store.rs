@@ -1,0 +1,153 @@
+//! A store for tests of what is built on one: users and sessions in memory, and nothing else.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::gate::email::Email;
+use crate::gate::limit::{Quota, Standing};
+use crate::gate::time::Timestamp;
+use crate::store::{
+    Changes, CounterKey, Epoch, FeedPosition, NewUser, OpenSession, Result, Session, SessionId, Store, StoreError,
+    StoredKey, User, UserChange, UserId,
+};
+
+#[derive(Default)]
+pub struct MemoryStore {
+    users: Mutex<Vec<User>>,
+    sessions: Mutex<Vec<Session>>,
+}
+
+impl MemoryStore {
+    fn user_where(&self, wanted: impl Fn(&User) -> bool) -> Option<User> {
+        self.users.lock().unwrap().iter().find(|user| wanted(user)).cloned().map(|user| self.with_sessions(user))
+    }
+
+    fn with_sessions(&self, mut user: User) -> User {
+        let sessions = self.sessions.lock().unwrap();
+        let open = |s: &Session| OpenSession { id: s.id, opened_at: s.chain.opened_at };
+        user.sessions = sessions.iter().filter(|s| s.user == user.id).map(open).collect();
+        user
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn user(&self, id: UserId) -> Result<Option<User>> {
+        Ok(self.user_where(|user| user.id == id))
+    }
+
+    async fn user_by_email(&self, email: &Email) -> Result<Option<User>> {
+        Ok(self.user_where(|user| user.email == *email))
+    }
+
+    async fn users(&self, after: Option<&Email>, limit: usize) -> Result<Vec<User>> {
+        let mut users = self.users.lock().unwrap().clone();
+        users.sort_by(|a, b| a.email.cmp(&b.email));
+        let later = users.into_iter().filter(|user| after.is_none_or(|after| user.email > *after));
+        Ok(later.take(limit).map(|user| self.with_sessions(user)).collect())
+    }
+
+    async fn add_user(&self, user: NewUser) -> Result<User> {
+        let mut users = self.users.lock().unwrap();
+        if users.iter().any(|there| there.email == user.email) {
+            return Err(StoreError::EmailTaken);
+        }
+        let NewUser { id, email, password_hash, roles, enabled, token_version, created_at } = user;
+        let (epoch, sessions) = (Epoch(1), Vec::new());
+        users.push(User { id, email, password_hash, roles, enabled, token_version, epoch, created_at, sessions });
+        Ok(users[users.len() - 1].clone())
+    }
+
+    async fn add_users(&self, users: Vec<NewUser>) -> Result<Vec<Email>> {
+        let mut taken = Vec::new();
+        for user in users {
+            let email = user.email.clone();
+            if self.add_user(user).await.is_err() {
+                taken.push(email);
+            }
+        }
+        Ok(taken)
+    }
+
+    async fn change_user(&self, id: UserId, change: UserChange, _: Timestamp) -> Result<Option<User>> {
+        let end_sessions = || self.sessions.lock().unwrap().retain(|session| session.user != id);
+        {
+            let mut users = self.users.lock().unwrap();
+            let Some(user) = users.iter_mut().find(|user| user.id == id) else { return Ok(None) };
+            match change {
+                UserChange::Password { hash, .. } => {
+                    user.password_hash = hash;
+                    end_sessions();
+                }
+                UserChange::Rehash { new, .. } => user.password_hash = new,
+                UserChange::Roles(roles) => user.roles = roles,
+                UserChange::Enabled(enabled) => {
+                    user.enabled = enabled;
+                    end_sessions();
+                }
+                UserChange::EndSessions => end_sessions(),
+            }
+        }
+        self.user(id).await
+    }
+
+    async fn remove_user(&self, id: UserId, _: Timestamp) -> Result<bool> {
+        let mut users = self.users.lock().unwrap();
+        let before = users.len();
+        users.retain(|user| user.id != id);
+        Ok(users.len() < before)
+    }
+
+    async fn session(&self, id: SessionId) -> Result<Option<(Session, User)>> {
+        let session = self.sessions.lock().unwrap().iter().find(|session| session.id == id).cloned();
+        Ok(session.and_then(|session| Some((session.clone(), self.user_where(|user| user.id == session.user)?))))
+    }
+
+    async fn sessions(&self, user: UserId) -> Result<Vec<Session>> {
+        Ok(self.sessions.lock().unwrap().iter().filter(|session| session.user == user).cloned().collect())
+    }
+
+    async fn open_session(&self, session: Session, _: u64, _: usize) -> Result<Option<User>> {
+        let user = session.user;
+        self.sessions.lock().unwrap().push(session);
+        self.user(user).await
+    }
+
+    async fn end_session(&self, user: UserId, id: SessionId, _: Timestamp) -> Result<Option<User>> {
+        self.sessions.lock().unwrap().retain(|session| session.id != id);
+        self.user(user).await
+    }
+
+    async fn advance_session(&self, _: SessionId, _: u64, _: Timestamp) -> Result<Option<Session>> {
+        unreachable!("not part of these tests")
+    }
+    async fn sweep(&self, _: Timestamp, _: Timestamp, _: Timestamp) -> Result<u64> {
+        unreachable!("not part of these tests")
+    }
+    async fn keys(&self) -> Result<Vec<StoredKey>> {
+        unreachable!("not part of these tests")
+    }
+    async fn add_key(&self, _: StoredKey, _: bool) -> Result<bool> {
+        unreachable!("not part of these tests")
+    }
+    async fn remove_key(&self, _: &str, _: Timestamp) -> Result<bool> {
+        unreachable!("not part of these tests")
+    }
+    async fn take(&self, _: &[(CounterKey, Quota)], _: Timestamp) -> Result<Vec<Standing>> {
+        unreachable!("not part of these tests")
+    }
+    async fn give_back(&self, _: &[(CounterKey, Quota)], _: Timestamp) -> Result<()> {
+        unreachable!("not part of these tests")
+    }
+    async fn feed_end(&self) -> Result<FeedPosition> {
+        unreachable!("not part of these tests")
+    }
+    async fn changes(&self, _: FeedPosition, _: Duration) -> Result<Changes> {
+        unreachable!("not part of these tests")
+    }
+    async fn ping(&self) -> Result<()> {
+        unreachable!("not part of these tests")
+    }
+}
