@@ -5,6 +5,7 @@ use std::io;
 use crate::accounts::AccountError;
 use crate::store::StoreError;
 
+pub mod demo;
 pub mod new_password;
 pub mod output;
 pub mod session;
