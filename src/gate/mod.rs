@@ -4,9 +4,11 @@
 pub mod access;
 pub mod denial;
 pub mod email;
+pub mod host;
 pub mod identity;
 pub mod keys;
 pub mod limit;
+pub mod path;
 pub mod role;
 pub mod rotation;
 pub mod route;
