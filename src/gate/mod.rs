@@ -12,5 +12,8 @@ pub mod path;
 pub mod role;
 pub mod rotation;
 pub mod route;
+mod route_index;
+mod route_own;
+pub mod route_table;
 pub mod secret;
 pub mod time;
