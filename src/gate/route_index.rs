@@ -1,6 +1,7 @@
 //! The routes of one host by their path: a look-up costs the same among ten routes and ten thousand. It knows paths in one
 //! form only, folded and without a final slash; whether a route takes the path as written is for its caller to say.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::path::fold;
@@ -20,7 +21,7 @@ pub struct RouteIndex {
 type Slots = HashMap<Box<str>, Vec<usize>, ahash::RandomState>;
 
 /// The form in which paths are keys.
-pub fn key(path: &str) -> std::borrow::Cow<'_, str> {
+pub fn key(path: &str) -> Cow<'_, str> {
     fold(path.trim_end_matches('/'))
 }
 

@@ -11,7 +11,7 @@ use http::Method;
 use super::host::plain_host;
 use super::path::readings::{Reading, Readings};
 use super::path::step::Step;
-use super::path::{Unreadable, fold, is_plain};
+use super::path::{Unreadable, is_plain};
 use super::route::{PathPattern, Route};
 use super::route_index::{RouteIndex, key};
 use super::route_own::{is_own, own_routes};
@@ -168,10 +168,10 @@ impl RouteTable {
     }
 
     /// An upstream that ignores case or a final slash ignores them in the rules as well: for it, the most specific route is
-    /// the one that is so under a blind eye. It must be the route of the text as written, too.
+    /// the one that is so to a blind eye. It must be the route of the text as written, too, unless case is lost already.
     fn agreed(&self, scope: Scope<'_>, text: &str, folded: bool) -> Result<Option<usize>, Miss> {
         match self.first(scope, text, |_| true) {
-            Some(blind) if !takes(&self.routes[blind].path, text, folded) => Err(Miss::Ambiguous),
+            Some(blind) if !folded && !self.routes[blind].path.matches(text) => Err(Miss::Ambiguous),
             found => Ok(found),
         }
     }
@@ -197,7 +197,7 @@ impl RouteTable {
     ) {
         let route = |found: Option<usize>| found.map(|route| &self.routes[route]);
         let (written, blind) =
-            (self.first(scope, text, |path| takes(path, text, folded)), self.first(scope, text, |_| true));
+            (self.first(scope, text, |path| folded || path.matches(text)), self.first(scope, text, |_| true));
         explained.push(Explained { path: text.to_owned(), how: how.clone(), route: route(written) });
         if written != blind {
             let how = [how, vec![Step::FoldCase, Step::DropFinalSlash]].concat();
@@ -221,15 +221,6 @@ fn place(index: &mut RouteIndex, routes: &[Route], route: usize) -> Option<usize
         alike.insert(at, route);
     }
     rival
-}
-
-/// As written; or in one case, if that is how the text came about.
-fn takes(pattern: &PathPattern, text: &str, folded: bool) -> bool {
-    match pattern {
-        _ if !folded => pattern.matches(text),
-        PathPattern::Exact(path) => PathPattern::Exact(fold(path).into_owned()).matches(text),
-        PathPattern::Prefix(path) => PathPattern::Prefix(fold(path).into_owned()).matches(text),
-    }
 }
 
 impl fmt::Display for RouteConflict {
