@@ -16,6 +16,7 @@
 //! entries, [`live`] detaches look-ups that a newer word overtakes: the cache can then evict nothing that safety needs.
 
 pub mod accounts;
+pub mod admin;
 pub mod api;
 pub mod cli;
 pub mod clock;

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use pingora::apps::http_app::HttpServer;
 use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
+use crate::admin::Admin;
 use crate::api::Api;
 use crate::clock::Clock;
 use crate::gate::client::ClientRules;
@@ -39,6 +41,7 @@ use crate::tokens::Tokens;
 /// What to serve, every value already made sense of.
 pub struct Plan {
     pub listen: SocketAddr,
+    pub admin_listen: SocketAddr,
     pub deadlines: Deadlines,
     pub max_connections: usize,
     pub drain: Duration,
@@ -74,6 +77,9 @@ pub enum ServeError {
     Passwords(#[from] passwords::StartError),
 }
 
+/// The admin listener serves a scraper and a prober or two.
+const ADMIN_CONNECTIONS: usize = 64;
+
 /// How often dead sessions and counters are swept.
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -86,8 +92,7 @@ pub async fn serve(
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), ServeError> {
     let clock = Clock::start();
-    let bound = TcpListener::bind(plan.listen).await;
-    let listener = bound.map_err(|error| ServeError::Listen { address: plan.listen, error })?;
+    let (listener, admin_listener) = (bind(plan.listen).await?, bind(plan.admin_listen).await?);
     let now = clock.now();
 
     // The feed's end is noted before anything is cached, so that nothing can change unheard in between.
@@ -133,6 +138,19 @@ pub async fn serve(
     };
     let app = Arc::new(http_proxy(&Arc::new(ServerConf::default()), proxy));
 
+    let admin = Admin {
+        metrics: Arc::clone(&metrics),
+        live: Arc::clone(&live),
+        signing: Arc::clone(&signing),
+        clock,
+        stopping: stop.clone(),
+    };
+    let admin = Arc::new(HttpServer::new_app(admin));
+    let admin_places = Arc::new(Semaphore::new(ADMIN_CONNECTIONS));
+    // Until the process ends: what watches us must see that we are stopping.
+    let (_open, never) = watch::channel(false);
+    let watched = tokio::spawn(listener::accept(admin_listener, admin, admin_places, plan.deadlines, never));
+
     let followed = follow(Arc::clone(&store), feed, live, signing, tokens, Arc::clone(&metrics), clock);
     let follower = tokio::spawn(followed);
     let sweeper = tokio::spawn(sweep(store, plan.lifetimes, clock));
@@ -145,9 +163,14 @@ pub async fn serve(
     if tokio::time::timeout(plan.drain, places.acquire_many(all)).await.is_err() {
         tracing::warn!("connections were still open when the drain timeout ended");
     }
+    watched.abort();
     follower.abort();
     sweeper.abort();
     Ok(())
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|error| ServeError::Listen { address, error })
 }
 
 /// Obey the change feed, for as long as the process lives.

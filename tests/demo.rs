@@ -131,3 +131,18 @@ fn a_stop_is_clean_and_a_taken_port_is_an_error_at_once() {
     demo.signal(Signal::SIGTERM);
     assert_eq!(demo.child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn what_watches_the_gateway_is_told() {
+    let demo = Demo::start();
+    demo.get("/", &[]);
+    assert_eq!(demo.admin("/healthz").status, 200);
+    assert_eq!(demo.admin("/readyz").json()["ready"], true);
+    let metrics = demo.admin("/metrics").body;
+    assert!(metrics.contains("portcullis_decisions_total{outcome=\"missing_token\"} 1"), "{metrics}");
+    assert!(
+        metrics.contains("portcullis_http_requests_total{method=\"GET\",route=\"/*\",status=\"401\"} 1"),
+        "{metrics}"
+    );
+    assert_eq!(demo.get("/metrics", &[]).status, 401, "not through the proxy");
+}

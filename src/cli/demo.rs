@@ -42,6 +42,9 @@ pub struct Args {
     /// Where the gateway listens.
     #[arg(long, default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
+    /// Where metrics and health are served.
+    #[arg(long, default_value = "127.0.0.1:9090")]
+    admin_listen: SocketAddr,
 }
 
 /// The users and their roles.
@@ -66,7 +69,7 @@ async fn run_in(folder: &std::path::Path, args: Args, stop: watch::Receiver<bool
     let passwords = Passwords::start(POLICY, Arc::new(())).map_err(|error| CliError::new(error.to_string()))?;
     let accounts = Accounts::new(Arc::clone(&store), Arc::new(passwords));
     let app = TcpListener::bind("127.0.0.1:0").await?;
-    let plan = plan(args.listen, app.local_addr()?)?;
+    let plan = plan(&args, app.local_addr()?)?;
 
     let mut text = format!("Portcullis guards a sample app on http://{}\n\n", args.listen);
     for (email, role) in USERS {
@@ -101,7 +104,7 @@ fn walk(listen: SocketAddr, email: &str, password: &str) -> String {
 }
 
 /// The defaults of `gateway.toml`, for plain http.
-fn plan(listen: SocketAddr, app: SocketAddr) -> Result<Plan, CliError> {
+fn plan(args: &Args, app: SocketAddr) -> Result<Plan, CliError> {
     let quota = |count, secs| {
         Quota::new(count, Duration::from_secs(secs)).ok_or_else(|| CliError::new("the demo's own quota is refused"))
     };
@@ -120,7 +123,8 @@ fn plan(listen: SocketAddr, app: SocketAddr) -> Result<Plan, CliError> {
     let routes = RouteTable::build("/auth", routes).map_err(|_| CliError::new("the demo's own routes are refused"))?;
     let server = Server::Tcp { address: app, tls: None };
     Ok(Plan {
-        listen,
+        listen: args.listen,
+        admin_listen: args.admin_listen,
         deadlines: Deadlines { header: secs(10), idle: secs(60) },
         max_connections: 20_000,
         drain: secs(30),

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 /// `portcullis demo`, running; killed when dropped.
 pub struct Demo {
     pub listen: SocketAddr,
+    pub admin_listen: SocketAddr,
     pub child: Child,
     /// Email and password of the two users: an admin, then a user.
     pub users: Vec<(String, String)>,
@@ -29,9 +30,11 @@ pub struct Answer {
 impl Demo {
     #[allow(clippy::disallowed_methods, reason = "a bound on waiting for a process to start")]
     pub fn start() -> Self {
-        let listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (one, other) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+        let (listen, admin_listen) = (one.local_addr().unwrap(), other.local_addr().unwrap());
+        drop((one, other));
         let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
-            .args(["demo", "--listen", &listen.to_string()])
+            .args(["demo", "--listen", &listen.to_string(), "--admin-listen", &admin_listen.to_string()])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -48,7 +51,7 @@ impl Demo {
             assert!(Instant::now() < give_up, "the demo does not listen");
             std::thread::yield_now();
         }
-        Self { listen, child, users }
+        Self { listen, admin_listen, child, users }
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -73,16 +76,24 @@ impl Demo {
         answer.json()
     }
 
-    pub fn send(&self, method: &str, path: &str, fields: &[(&str, &str)], body: Option<String>) -> Answer {
-        let agent = ureq::Agent::new_with_config(ureq::Agent::config_builder().http_status_as_error(false).build());
-        let mut request = http::Request::builder().method(method).uri(format!("http://{}{path}", self.listen));
-        for (name, value) in fields {
-            request = request.header(*name, *value);
-        }
-        let mut response = agent.run(request.body(body.unwrap_or_default()).unwrap()).unwrap();
-        let body = response.body_mut().read_to_string().unwrap();
-        Answer { status: response.status().as_u16(), headers: response.headers().clone(), body }
+    pub fn admin(&self, path: &str) -> Answer {
+        send(self.admin_listen, "GET", path, &[], None)
     }
+
+    pub fn send(&self, method: &str, path: &str, fields: &[(&str, &str)], body: Option<String>) -> Answer {
+        send(self.listen, method, path, fields, body)
+    }
+}
+
+fn send(listen: SocketAddr, method: &str, path: &str, fields: &[(&str, &str)], body: Option<String>) -> Answer {
+    let agent = ureq::Agent::new_with_config(ureq::Agent::config_builder().http_status_as_error(false).build());
+    let mut request = http::Request::builder().method(method).uri(format!("http://{listen}{path}"));
+    for (name, value) in fields {
+        request = request.header(*name, *value);
+    }
+    let mut response = agent.run(request.body(body.unwrap_or_default()).unwrap()).unwrap();
+    let body = response.body_mut().read_to_string().unwrap();
+    Answer { status: response.status().as_u16(), headers: response.headers().clone(), body }
 }
 
 impl Answer {

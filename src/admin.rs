@@ -1,0 +1,63 @@
+//! The admin listener: /metrics, /healthz, /readyz. Never public, never through the proxy, and nothing here changes anything.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::{Response, StatusCode};
+use pingora::apps::http_app::ServeHttp;
+use pingora::protocols::http::ServerSession;
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::live::LiveUsers;
+use crate::signing::Signing;
+use crate::telemetry::metrics::Metrics;
+
+pub struct Admin {
+    pub metrics: Arc<Metrics>,
+    pub live: Arc<LiveUsers>,
+    pub signing: Arc<Signing>,
+    pub clock: Clock,
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// The feed gives word at least once a second while the store is reachable.
+const SILENCE: Duration = Duration::from_secs(5);
+
+#[async_trait]
+impl ServeHttp for Admin {
+    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        match session.req_header().uri.path() {
+            "/metrics" => answer(StatusCode::OK, "text/plain; version=0.0.4", self.metrics.render()),
+            "/healthz" => answer(StatusCode::OK, "application/json", b"{\"status\":\"alive\"}".to_vec()),
+            "/readyz" => self.readiness(),
+            _ => answer(StatusCode::NOT_FOUND, "text/plain", b"try /metrics, /healthz or /readyz\n".to_vec()),
+        }
+    }
+}
+
+impl Admin {
+    fn readiness(&self) -> Response<Vec<u8>> {
+        let now = self.clock.now();
+        let store = self.live.silence(now) < SILENCE;
+        let keys = self.signing.keys().access.signer(now.wall).is_some();
+        let stopping = *self.stopping.borrow();
+        let ready = store && keys && !stopping;
+        let body = json!({ "ready": ready, "store": store, "keys": keys, "stopping": stopping });
+        let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        answer(status, "application/json", body.to_string().into_bytes())
+    }
+}
+
+fn answer(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Vec<u8>> {
+    let length = body.len();
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert("content-type", http::HeaderValue::from_static(content_type));
+    headers.insert("content-length", length.into());
+    headers.insert("cache-control", http::HeaderValue::from_static("no-store"));
+    response
+}
