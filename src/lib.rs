@@ -20,6 +20,7 @@ pub mod admin;
 pub mod api;
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod gate;
 pub mod gateway;
 pub mod limiter;

@@ -1,0 +1,117 @@
+//! `gateway.toml` becomes [`Settings`], or every mistake in it is reported at once, each with its line, its column and
+//! what to do instead. The one place that reads files. No message holds a value of the file or of the environment.
+//!
+//! The file is parsed into a tree that keeps places ([`source`]); [`reader`] asks it for one key after the other, and
+//! `sections` says which keys there are. serde would stop at the first mistake.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::DeTable;
+
+use environment::{Environment, Variables};
+use problem::{Problem, Problems};
+use reader::{Placed, Section};
+use sections as read;
+use settings::{Settings, Upstream};
+use source::Source;
+
+mod address;
+pub mod environment;
+pub mod problem;
+mod reader;
+mod secrets;
+mod sections;
+pub mod settings;
+mod source;
+mod suggest;
+mod tables;
+mod units;
+
+/// Reads the file at `path`, and before it the `.env` file beside it, which never overrides `environment`.
+pub fn load(path: &Path, environment: Environment<'_>) -> Result<Settings, Problems> {
+    let file = path.display().to_string();
+    let unread = |problem| Problems::new(file.clone(), vec![problem]);
+    let bytes = fs::read(path).map_err(|e| unread(unreadable(&e)))?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let before = &e.as_bytes()[..e.utf8_error().valid_up_to()];
+        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+        unread(Problem::of_file(format!("line {line} is not UTF-8")).hint("save the file as UTF-8"))
+    })?;
+    // The folder of a bare name is the present one.
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let (variables, problems) = Variables::read(folder, environment);
+    understand(&text, &file, folder, &variables, problems)
+}
+
+/// Reads a text that is no file: paths in it are relative to `folder`, and there is no `.env`.
+pub fn from_text(text: &str, name: &str, folder: &Path, environment: Environment<'_>) -> Result<Settings, Problems> {
+    understand(text, name, folder, &Variables::only(environment), Vec::new())
+}
+
+fn understand(
+    text: &str,
+    file: &str,
+    folder: &Path,
+    variables: &Variables<'_>,
+    mut problems: Vec<Problem>,
+) -> Result<Settings, Problems> {
+    let (source, tree) = Source::parse(text, folder, variables);
+    let settings = tree.map(|tree| settings(&source, &tree));
+    let (found, warnings) = source.into_findings();
+    problems.extend(found);
+    match settings {
+        Some(settings) if problems.is_empty() => Ok(Settings { warnings: Problems::new(file, warnings), ..settings }),
+        _ => Err(Problems::new(file, problems)),
+    }
+}
+
+/// Only good if no problem was found.
+fn settings<'a>(source: &'a Source<'a>, tree: &'a Spanned<DeTable<'a>>) -> Settings {
+    Section::read(source, String::new(), 0, tree.get_ref(), |root| {
+        let server = root.table("server", read::server::server);
+        let upstreams = read::upstreams::upstreams(root, &server);
+        let (routes, route_positions) = read::routes::routes(root, &upstreams).into_iter().unzip();
+        let settings = Settings {
+            server,
+            store: root.table("store", read::store::store),
+            auth: root.table("auth", read::auth::auth),
+            passwords: root.table("passwords", read::passwords::passwords),
+            limits: root.table("limits", read::passwords::limits),
+            cookies: root.table("cookies", read::browser::cookies),
+            headers: root.table("headers", read::headers::headers),
+            browser: root.table("browser", read::browser::browser),
+            log: root.table("log", read::log::log),
+            expectations: read::expect::expectations(root),
+            routes,
+            route_positions,
+            upstreams: upstreams.iter().map(|upstream| upstream.it.clone()).collect(),
+            warnings: Problems::new("", Vec::new()),
+        };
+        warn(source, &settings, &upstreams);
+        settings
+    })
+}
+
+fn warn(source: &Source<'_>, settings: &Settings, upstreams: &[Placed<Upstream>]) {
+    use crate::gate::route::Target;
+    if settings.routes.is_empty() {
+        source.warning_of_file("there are no [[routes]]: everything but the gateway's own endpoints is answered 404");
+    }
+    for (place, Placed { at, it: Upstream { name, .. } }) in upstreams.iter().enumerate() {
+        if !settings.routes.iter().any(|route| route.target == Target::Upstream(place)) {
+            source.warning(*at, format!("upstreams.{name}: no route leads here"));
+        }
+    }
+}
+
+fn unreadable(error: &std::io::Error) -> Problem {
+    if error.kind() == ErrorKind::NotFound {
+        let hint =
+            "write one (the sample gateway.toml shows every key), name another with -c, or try `portcullis demo`";
+        return Problem::of_file("there is no such file").hint(hint);
+    }
+    Problem::of_file(format!("this file cannot be read: {error}"))
+}
