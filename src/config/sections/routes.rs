@@ -19,7 +19,7 @@ const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 /// The routes, each with the place where it begins.
 pub fn routes(root: &mut Section<'_>, upstreams: &[Placed<Upstream>]) -> Vec<(Route, Position)> {
     root.tables("routes", |s| {
-        let path = s.text("path", |text| path_pattern(text).map(|pattern| (Arc::from(text), pattern)));
+        let path = s.text("path", |text| PathPattern::parse(text).map(|pattern| (Arc::from(text), pattern)));
         let path = s.required("path", path, "path = \"/public/*\"");
         let target = target(s, upstreams);
         let access = access(s);
@@ -37,16 +37,6 @@ pub fn routes(root: &mut Section<'_>, upstreams: &[Placed<Upstream>]) -> Vec<(Ro
 }
 
 const EMPTY: &str = "an empty list would match nothing; leave the key out to match all";
-
-/// The one place where a text becomes a pattern.
-fn path_pattern(text: &str) -> Result<PathPattern, String> {
-    // Stands in for `PathPattern::parse`.
-    match text.strip_suffix("/*") {
-        _ if !text.starts_with('/') || text.trim_end_matches("/*").contains('*') => Err("a path starts with /".into()),
-        Some(prefix) => Ok(PathPattern::Prefix(prefix.to_owned())),
-        None => Ok(PathPattern::Exact(text.to_owned())),
-    }
-}
 
 fn target(s: &mut Section<'_>, upstreams: &[Placed<Upstream>]) -> Option<Target> {
     let name = s.placed_text("upstream", |text| Ok::<_, String>(text.to_owned()));
