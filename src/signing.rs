@@ -19,7 +19,7 @@ pub const JWKS_MAX_AGE: Duration = Duration::from_secs(300);
 pub const PUBLISH_AHEAD: Duration = Duration::from_secs(600);
 
 /// The two secrets of HS256, from the configuration.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HmacSecrets {
     pub access: Secret,
     pub refresh: Secret,
@@ -110,8 +110,13 @@ impl Signing {
     }
 
     fn overlap(&self) -> Duration {
-        self.access_ttl + LEEWAY
+        overlap(self.access_ttl)
     }
+}
+
+/// How long a replaced key still verifies: its last token may live for so long.
+pub fn overlap(access_ttl: Duration) -> Duration {
+    access_ttl + LEEWAY
 }
 
 /// A key that nobody has had before.

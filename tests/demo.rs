@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use nix::sys::signal::Signal;
 use serde_json::json;
-use support::{Answer, Demo, bearer};
+use support::demo::Demo;
+use support::{Answer, bearer};
 
 #[test]
 fn the_walk_of_the_readme() {

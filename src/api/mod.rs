@@ -66,15 +66,7 @@ pub struct Call<'a> {
 impl Api {
     /// What can be refused before the body is read.
     pub fn screen(&self, endpoint: Endpoint, method: &Method, headers: &HeaderMap) -> Result<(), Denial> {
-        let allow = match endpoint {
-            Endpoint::Login | Endpoint::Refresh | Endpoint::Logout | Endpoint::LogoutAll | Endpoint::Password => "POST",
-            Endpoint::Me | Endpoint::Sessions | Endpoint::Jwks => "GET, HEAD",
-            Endpoint::Session => "DELETE",
-            Endpoint::Unknown => return Err(Denial::NoRoute),
-        };
-        if !allow.split(", ").any(|allowed| allowed == method.as_str()) {
-            return Err(Denial::MethodNotAllowed(allow));
-        }
+        endpoint.allows(method)?;
         if *method == Method::POST && !self.origins.allow_change(headers) {
             return Err(Denial::CrossSite);
         }

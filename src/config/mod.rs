@@ -18,12 +18,15 @@ use sections as read;
 use settings::{Settings, Upstream};
 use source::Source;
 
+use crate::gate::client::ClientRules;
+use crate::gate::route::Target;
+
 mod address;
 pub mod environment;
 pub mod problem;
 mod reader;
 mod secrets;
-mod sections;
+pub mod sections;
 pub mod settings;
 mod source;
 mod suggest;
@@ -71,22 +74,23 @@ fn understand(
 /// Only good if no problem was found.
 fn settings<'a>(source: &'a Source<'a>, tree: &'a Spanned<DeTable<'a>>) -> Settings {
     Section::read(source, String::new(), 0, tree.get_ref(), |root| {
-        let server = root.table("server", read::server::server);
+        let (server, trusted_proxies) = root.table("server", read::server::server);
+        let (auth, prefix) = root.table("auth", read::auth::auth);
+        let (limits, ipv6_prefix) = root.table("limits", read::passwords::limits);
         let upstreams = read::upstreams::upstreams(root, &server);
-        let (routes, route_positions) = read::routes::routes(root, &upstreams).into_iter().unzip();
         let settings = Settings {
             server,
             store: root.table("store", read::store::store),
-            auth: root.table("auth", read::auth::auth),
+            auth,
             passwords: root.table("passwords", read::passwords::passwords),
-            limits: root.table("limits", read::passwords::limits),
+            limits,
+            clients: ClientRules { trusted_proxies, ipv6_prefix },
             cookies: root.table("cookies", read::browser::cookies),
             headers: root.table("headers", read::headers::headers),
-            browser: root.table("browser", read::browser::browser),
+            origins: root.table("browser", read::browser::browser),
             log: root.table("log", read::log::log),
             expectations: read::expect::expectations(root),
-            routes,
-            route_positions,
+            routes: read::routes::routes(root, &upstreams, &prefix),
             upstreams: upstreams.iter().map(|upstream| upstream.it.clone()).collect(),
             warnings: Problems::new("", Vec::new()),
         };
@@ -96,12 +100,12 @@ fn settings<'a>(source: &'a Source<'a>, tree: &'a Spanned<DeTable<'a>>) -> Setti
 }
 
 fn warn(source: &Source<'_>, settings: &Settings, upstreams: &[Placed<Upstream>]) {
-    use crate::gate::route::Target;
-    if settings.routes.is_empty() {
+    let routes = settings.routes.routes();
+    if routes.iter().all(|route| matches!(route.target, Target::Own(_))) {
         source.warning_of_file("there are no [[routes]]: everything but the gateway's own endpoints is answered 404");
     }
     for (place, Placed { at, it: Upstream { name, .. } }) in upstreams.iter().enumerate() {
-        if !settings.routes.iter().any(|route| route.target == Target::Upstream(place)) {
+        if !routes.iter().any(|route| route.target == Target::Upstream(place)) {
             source.warning(*at, format!("upstreams.{name}: no route leads here"));
         }
     }

@@ -5,48 +5,54 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::Method;
-use ipnet::IpNet;
 use tracing::Level;
 
-use super::problem::{Position, Problems};
+use super::problem::Problems;
+use crate::gate::client::ClientRules;
+use crate::gate::cookies::CookieRules;
 use crate::gate::identity::IdentityNames;
 use crate::gate::keys::Algorithm;
 use crate::gate::limit::Quota;
+use crate::gate::origin::TrustedOrigins;
 use crate::gate::role::Role;
 use crate::gate::rotation::Lifetimes;
-use crate::gate::route::Route;
-use crate::gate::secret::Secret;
+use crate::gate::route_table::RouteTable;
+use crate::gate::token::Issuer;
+use crate::live::Trust;
+use crate::login::LoginQuotas;
+use crate::passwords::Policy;
+use crate::signing::HmacSecrets;
+use crate::telemetry::logging::Format;
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Settings {
     pub server: Server,
     pub store: StoreSettings,
     pub auth: Auth,
-    pub passwords: Passwords,
+    pub passwords: Policy,
     pub limits: Limits,
-    pub cookies: Cookies,
+    pub clients: ClientRules,
+    pub cookies: CookieRules,
     pub headers: Headers,
-    pub browser: Browser,
+    /// `https://host` or `https://host:port`, in lower case, without a default port: as browsers send them.
+    pub origins: TrustedOrigins,
     pub log: Log,
     /// In the order of their names; [`crate::gate::route::Target::Upstream`] is a place in this list.
     pub upstreams: Vec<Upstream>,
-    /// In the order of the file.
-    pub routes: Vec<Route>,
-    /// Where each of `routes` begins.
-    pub route_positions: Vec<Position>,
+    pub routes: RouteTable,
     pub expectations: Vec<Expectation>,
     /// What works, but is likely not meant.
     pub warnings: Problems,
 }
 
-#[derive(Clone, Debug)]
+/// Compared by a reload: what stands here holds until the next start, but for the size of a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     /// At least one.
     pub listen: Vec<SocketAddr>,
     pub admin_listen: SocketAddr,
     /// At least one.
     pub threads: usize,
-    pub trusted_proxies: Vec<IpNet>,
     /// In bytes.
     pub max_request_body: u64,
     pub header_timeout: Duration,
@@ -56,13 +62,10 @@ pub struct Server {
     pub drain_timeout: Duration,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreSettings {
     pub url: StoreUrl,
-    pub cache_capacity: u64,
-    pub cache_ttl: Duration,
-    /// Zero: 503 as soon as the store is known to be away.
-    pub max_stale: Duration,
+    pub trust: Trust,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,53 +75,18 @@ pub enum StoreUrl {
 
 #[derive(Clone, Debug)]
 pub struct Auth {
-    /// A plain path without a final slash.
-    pub prefix: String,
-    pub issuer: String,
-    pub audience: String,
+    pub issuer: Issuer,
     pub algorithm: Algorithm,
     pub access_ttl: Duration,
     pub lifetimes: Lifetimes,
-    /// There if and only if the algorithm is HS256.
+    /// There if and only if the algorithm is HS256; two different ones of at least 32 bytes each (RFC 7518 section 3.2).
     pub secrets: Option<HmacSecrets>,
 }
 
-/// Two different secrets of at least 32 bytes each (RFC 7518 section 3.2).
-#[derive(Clone, Debug)]
-pub struct HmacSecrets {
-    pub access: Secret,
-    pub refresh: Secret,
-}
-
-#[derive(Clone, Debug)]
-pub struct Passwords {
-    /// In characters.
-    pub min_length: usize,
-    pub memory_kib: u32,
-    pub iterations: u32,
-    pub parallelism: u32,
-    /// At least one.
-    pub max_concurrent: usize,
-}
-
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Limits {
     pub per_ip: Quota,
-    pub login_per_ip: Quota,
-    pub login_per_account: Quota,
-    pub ipv6_prefix: u8,
-}
-
-#[derive(Clone, Debug)]
-pub struct Cookies {
-    pub secure: bool,
-    pub same_site: SameSite,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SameSite {
-    Strict,
-    Lax,
+    pub login: LoginQuotas,
 }
 
 #[derive(Clone, Debug)]
@@ -127,22 +95,10 @@ pub struct Headers {
     pub forward_token: bool,
 }
 
-#[derive(Clone, Debug)]
-pub struct Browser {
-    /// `https://host` or `https://host:port`, in lower case, without a default port: as browsers send them.
-    pub trusted_origins: Vec<String>,
-}
-
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
-    pub format: LogFormat,
+    pub format: Format,
     pub level: Level,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    Text,
-    Json,
 }
 
 #[derive(Clone, Debug)]
@@ -186,4 +142,18 @@ pub enum Outcome {
     Forbidden,
     NotFound,
     Refused,
+}
+
+impl Outcome {
+    pub const ALL: [Self; 5] = [Self::Allowed, Self::Unauthenticated, Self::Forbidden, Self::NotFound, Self::Refused];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::Refused => "refused",
+        }
+    }
 }

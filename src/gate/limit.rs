@@ -1,6 +1,7 @@
 //! Quotas, and the arithmetic that holds callers to them: GCRA, the generic cell rate algorithm. One number is kept for a
 //! caller, the theoretical arrival time (TAT); a burst of `count` is allowed, after which places return one by one.
 
+use std::fmt;
 use std::time::Duration;
 
 /// At most `count` in any `period`, as `"300/1m"` says it.
@@ -32,6 +33,16 @@ impl Quota {
 
     fn micros(self) -> u64 {
         u64::try_from(self.period.as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+/// As `gateway.toml` writes it.
+impl fmt::Display for Quota {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.period.as_millis();
+        let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+        let (unit, length) = units.into_iter().find(|(_, length)| millis % length == 0).unwrap_or(("ms", 1));
+        write!(f, "{}/{}{unit}", self.count, millis / length)
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::Method;
 
 use super::access::Access;
+use super::denial::Denial;
 use super::limit::Quota;
 
 /// One rule of the gateway.
@@ -47,6 +48,34 @@ pub enum Endpoint {
     Jwks,
     /// Anything else below the prefix: 404.
     Unknown,
+}
+
+impl Endpoint {
+    /// The methods it has an answer for, as an `Allow` field lists them (RFC 9110 section 10.2.1); empty: none.
+    pub fn methods(self) -> &'static str {
+        match self {
+            Self::Login | Self::Refresh | Self::Logout | Self::LogoutAll | Self::Password => "POST",
+            Self::Me | Self::Sessions | Self::Jwks => "GET, HEAD",
+            Self::Session => "DELETE",
+            Self::Unknown => "",
+        }
+    }
+
+    pub fn allows(self, method: &Method) -> Result<(), Denial> {
+        match self.methods() {
+            "" => Err(Denial::NoRoute),
+            list if list.split(", ").any(|allowed| allowed == method.as_str()) => Ok(()),
+            list => Err(Denial::MethodNotAllowed(list)),
+        }
+    }
+
+    /// Whether it has an answer only for somebody who is signed in.
+    pub fn asks_who(self) -> bool {
+        match self {
+            Self::LogoutAll | Self::Me | Self::Sessions | Self::Session | Self::Password => true,
+            Self::Login | Self::Refresh | Self::Logout | Self::Jwks | Self::Unknown => false,
+        }
+    }
 }
 
 /// A path as a route names it.

@@ -8,7 +8,7 @@ use super::path::fold;
 use super::route::PathPattern;
 
 /// Routes by their place in the table.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RouteIndex {
     exact: Slots,
     /// By what stands before the star.

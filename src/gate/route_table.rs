@@ -16,7 +16,7 @@ use super::route::{PathPattern, Route};
 use super::route_index::{RouteIndex, key};
 use super::route_own::{is_own, own_routes};
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct RouteTable {
     routes: Vec<Route>,
     own: RouteIndex,
@@ -223,21 +223,23 @@ fn place(index: &mut RouteIndex, routes: &[Route], route: usize) -> Option<usize
     rival
 }
 
+impl RouteConflict {
+    /// The route that came too late, or is in the way.
+    pub fn route(&self) -> usize {
+        match self {
+            Self::Tie { second: route, .. } | Self::Own { route, .. } => *route,
+        }
+    }
+}
+
 impl fmt::Display for RouteConflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tie { first, second, names: [a, b] } => write!(
+            Self::Tie { names: [first, second], .. } => write!(
                 f,
-                "route {} ({a}) and route {} ({b}) could take the same request: give them different hosts or methods, or \
-                 remove one; case and a final slash do not tell routes apart",
-                first + 1,
-                second + 1,
+                "routes {first} and {second} could take the same request (case and a final slash do not tell them apart)"
             ),
-            Self::Own { route, name } => write!(
-                f,
-                "route {} ({name}) is where the gateway's own endpoints are: choose another path, or another auth.prefix",
-                route + 1,
-            ),
+            Self::Own { name, .. } => write!(f, "route {name} is where the gateway's own endpoints are"),
         }
     }
 }

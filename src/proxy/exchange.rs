@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::Configuration;
 use crate::clock::Stopwatch;
 use crate::gate::access::Permit;
-use crate::gateway::{Arrival, Gateway};
+use crate::gateway::Arrival;
 
 /// What Pingora carries from hook to hook.
 pub struct Exchange {
     /// The configuration this request began with.
-    pub gateway: Arc<Gateway>,
+    pub configuration: Arc<Configuration>,
     pub watch: Stopwatch,
     pub request_id: String,
     pub arrival: Option<Arrival>,
@@ -30,9 +31,9 @@ pub enum Stage {
 }
 
 impl Exchange {
-    pub fn begin(gateway: Arc<Gateway>) -> Self {
+    pub fn begin(configuration: Arc<Configuration>) -> Self {
         let request_id = Uuid::new_v4().simple().to_string();
         let (watch, stage) = (Stopwatch::start(), Stage::Arrived);
-        Self { gateway, watch, request_id, arrival: None, outcome: "", stage }
+        Self { configuration, watch, request_id, arrival: None, outcome: "", stage }
     }
 }

@@ -37,6 +37,14 @@ pub fn path(head: &RequestHeader) -> Result<&str, Denial> {
     Ok(path)
 }
 
+/// The same, for a request that nobody has sent; without a host, one that no rule names.
+pub fn path_of(method: &Method, target: &str, host: Option<&str>) -> Result<String, Denial> {
+    let refused = |_| Denial::BadRequest("The request cannot be parsed.");
+    let mut head = RequestHeader::build(method.clone(), target.as_bytes(), None).map_err(refused)?;
+    head.insert_header(HOST, host.unwrap_or("host.invalid")).map_err(refused)?;
+    path(&head).map(str::to_owned)
+}
+
 fn check_fields(headers: &HeaderMap) -> Result<(), Denial> {
     let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if headers.len() > MAX_FIELDS || bytes > MAX_HEAD {

@@ -29,7 +29,7 @@ const FORWARDED: [&str; 8] = [
 const HOP_BY_HOP: [&str; 4] = ["keep-alive", "proxy-authenticate", "proxy-connection", "trailer"];
 
 pub fn to_upstream(request: &mut RequestHeader, exchange: &Exchange, permit: &Permit) -> Result<()> {
-    let gateway = &exchange.gateway;
+    let gateway = &exchange.configuration.gateway;
     let trusted = exchange.arrival.is_some_and(|arrival| arrival.address.through_trusted);
     let dropped: Vec<HeaderName> = request
         .headers
@@ -79,7 +79,7 @@ pub fn to_client(response: &mut ResponseHeader, request: &HeaderMap, exchange: &
     for name in HOP_BY_HOP {
         response.remove_header(name);
     }
-    let cookies = &exchange.gateway.api.cookies;
+    let cookies = &exchange.configuration.gateway.api.cookies;
     let set: Vec<HeaderValue> = response.headers.get_all(SET_COOKIE).iter().cloned().collect();
     if set.iter().any(|value| sets(value, |name| cookies.is_ours(name))) {
         response.remove_header(&SET_COOKIE);
@@ -101,7 +101,7 @@ pub fn to_client(response: &mut ResponseHeader, request: &HeaderMap, exchange: &
 
 /// The fields that let a page of a trusted origin read an answer. Any other origin gets none.
 pub fn cors(request: &HeaderMap, exchange: &Exchange) -> Vec<(HeaderName, HeaderValue)> {
-    let Some(origin) = exchange.gateway.api.origins.of(request) else { return Vec::new() };
+    let Some(origin) = exchange.configuration.gateway.api.origins.of(request) else { return Vec::new() };
     vec![
         (http::header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone()),
         (http::header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true")),

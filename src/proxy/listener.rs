@@ -30,6 +30,8 @@ pub async fn accept<A: ServerApp + Send + Sync + 'static>(
         // The semaphore is never closed.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let accepted = tokio::select! {
+            // In this order: who was let into the kernel's queue before the stop is still served.
+            biased;
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => return,
         };

@@ -9,12 +9,14 @@ pub mod listener;
 mod reply;
 pub mod upstream;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
 use http::Method;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
@@ -37,17 +39,24 @@ use crate::telemetry::metrics::UpstreamError;
 const BODY_DEADLINE: Duration = Duration::from_secs(15);
 
 pub struct Proxy {
-    pub gateway: ArcSwap<Gateway>,
-    pub upstreams: ArcSwap<Vec<Upstream>>,
+    pub current: Arc<ArcSwap<Configuration>>,
     pub clock: Clock,
     /// `idle_timeout`, in whole seconds as Pingora takes it.
     pub keep_alive_secs: u64,
 }
 
+/// What a reload replaces, as a whole: a request ends with the configuration it began with.
+pub struct Configuration {
+    pub gateway: Gateway,
+    /// [`crate::gate::route::Target::Upstream`] is a place in this list.
+    pub upstreams: Vec<Upstream>,
+}
+
 impl Proxy {
     /// Decide, and answer unless the request goes on to an upstream. Returns whether it was answered.
     async fn decide(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
-        let gateway = Arc::clone(&exchange.gateway);
+        let configuration = Arc::clone(&exchange.configuration);
+        let gateway = &configuration.gateway;
         let head = session.req_header();
         let path = framing::path(head).map(str::to_owned);
         let Some(peer) = listener::peer_ip(session.client_addr()) else {
@@ -92,7 +101,8 @@ impl Proxy {
         path: &str,
     ) -> Result<bool> {
         let head = session.req_header();
-        let gateway = Arc::clone(&exchange.gateway);
+        let configuration = Arc::clone(&exchange.configuration);
+        let gateway = &configuration.gateway;
         if let Err(denial) = gateway.api.screen(endpoint, &head.method, &head.headers) {
             return self.refuse(session, exchange, &denial).await;
         }
@@ -141,12 +151,13 @@ impl ProxyHttp for Proxy {
     type CTX = Exchange;
 
     fn new_ctx(&self) -> Exchange {
-        Exchange::begin(self.gateway.load_full())
+        Exchange::begin(self.current.load_full())
     }
 
     async fn early_request_filter(&self, session: &mut Session, _: &mut Exchange) -> Result<()> {
         // On every request: Pingora forgets it after the first, and then waits for ever.
-        session.set_keepalive(Some(self.keep_alive_secs));
+        let stopping = session.is_process_shutting_down();
+        session.set_keepalive((!stopping).then_some(self.keep_alive_secs));
         session.set_write_timeout(Some(Duration::from_secs(60)));
         if let Some(guarded) = guarded(session) {
             guarded.serving();
@@ -155,12 +166,12 @@ impl ProxyHttp for Proxy {
     }
 
     async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
-        self.decide(session, exchange).await
+        caught(self.decide(session, exchange)).await
     }
 
     async fn upstream_peer(&self, _: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
         let Stage::Admitted { upstream, tunnel, .. } = &exchange.stage else { return Err(unadmitted()) };
-        self.upstreams.load().get(*upstream).ok_or_else(unadmitted)?.peer(*tunnel)
+        exchange.configuration.upstreams.get(*upstream).ok_or_else(unadmitted)?.peer(*tunnel)
     }
 
     async fn upstream_request_filter(
@@ -169,8 +180,11 @@ impl ProxyHttp for Proxy {
         request: &mut RequestHeader,
         exchange: &mut Exchange,
     ) -> Result<()> {
-        let Stage::Admitted { permit, .. } = &exchange.stage else { return Err(unadmitted()) };
-        headers::to_upstream(request, exchange, permit)
+        caught(async {
+            let Stage::Admitted { permit, .. } = &exchange.stage else { return Err(unadmitted()) };
+            headers::to_upstream(request, exchange, permit)
+        })
+        .await
     }
 
     async fn request_body_filter(
@@ -180,7 +194,7 @@ impl ProxyHttp for Proxy {
         _: bool,
         exchange: &mut Exchange,
     ) -> Result<()> {
-        let limit = exchange.gateway.max_body;
+        let limit = exchange.configuration.gateway.max_body;
         let Stage::Admitted { body_bytes, tunnel, .. } = &mut exchange.stage else { return Err(unadmitted()) };
         *body_bytes += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
         if *body_bytes > limit && !*tunnel {
@@ -195,9 +209,12 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         exchange: &mut Exchange,
     ) -> Result<()> {
-        let Stage::Admitted { permit, .. } = &exchange.stage else { return Err(unadmitted()) };
-        let guarded = permit.caller().is_some();
-        headers::to_client(response, &session.req_header().headers, exchange, guarded)
+        caught(async {
+            let Stage::Admitted { permit, .. } = &exchange.stage else { return Err(unadmitted()) };
+            let guarded = permit.caller().is_some();
+            headers::to_client(response, &session.req_header().headers, exchange, guarded)
+        })
+        .await
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Exchange) -> FailToProxy {
@@ -214,7 +231,7 @@ impl ProxyHttp for Proxy {
 
     async fn logging(&self, session: &mut Session, _: Option<&Error>, exchange: &mut Exchange) {
         let status = session.response_written().map_or(0, |response| response.status.as_u16());
-        let (gateway, head) = (&exchange.gateway, session.req_header());
+        let (gateway, head) = (&exchange.configuration.gateway, session.req_header());
         let route = exchange.arrival.as_ref().map_or("", |arrival| gateway.route_name(arrival));
         let took = exchange.watch.elapsed();
         gateway.api.metrics.answered(route, known(&head.method), status, took);
@@ -251,6 +268,7 @@ impl Proxy {
             return Some(Denial::PayloadTooLarge);
         }
         let (denial, kind) = match (error.esource(), error.etype()) {
+            (ErrorSource::Internal, _) => return Some(Denial::Internal),
             (ErrorSource::Downstream, ErrorType::ReadTimedout) => return Some(Denial::RequestTimeout),
             (ErrorSource::Downstream, _) => return None,
             (_, ErrorType::ConnectTimedout) => (Denial::UpstreamUnreachable, UpstreamError::Connect),
@@ -263,9 +281,9 @@ impl Proxy {
             _ => (Denial::UpstreamUnreachable, UpstreamError::Broken),
         };
         if let Stage::Admitted { upstream, .. } = &exchange.stage
-            && let Some(upstream) = self.upstreams.load().get(*upstream)
+            && let Some(upstream) = exchange.configuration.upstreams.get(*upstream)
         {
-            exchange.gateway.api.metrics.upstream_failed(&upstream.name, kind);
+            exchange.configuration.gateway.api.metrics.upstream_failed(&upstream.name, kind);
             tracing::warn!(upstream = upstream.name, ?kind, "an upstream failed");
         }
         Some(denial)
@@ -301,6 +319,13 @@ fn guarded(session: &Session) -> Option<&Guarded> {
 fn known(method: &Method) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
     KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+}
+
+/// Pingora closes the connection of a hook that panics, without a word: this makes it an answer. [`crate::telemetry`]
+/// counts it.
+async fn caught<T>(hook: impl Future<Output = Result<T>>) -> Result<T> {
+    let internal = |_| Err(Error::new_in(ErrorType::InternalError));
+    AssertUnwindSafe(hook).catch_unwind().await.unwrap_or_else(internal)
 }
 
 /// A hook was called that only an admitted request reaches: our mistake, and so a no.

@@ -2,11 +2,15 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use tracing::Level;
 use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
+
+use super::metrics::Metrics;
 
 /// `[log] format`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +29,20 @@ pub struct Lines {
 /// One line's members, in order.
 pub type Members = Map<String, Value>;
 
+/// A panic is counted and its place is logged. What it says may hold what no line may hold, and is left out.
+pub fn report_panics(metrics: &Arc<Metrics>) {
+    let metrics = Arc::clone(metrics);
+    std::panic::set_hook(Box::new(move |panic| {
+        metrics.panicked();
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a panic: please report it as a bug");
+    }));
+}
+
 impl Lines {
     /// Start the writing thread, and send `tracing` and Pingora's own log there too. What is in the buffer is written when
     /// the guard is dropped.
-    pub fn start(format: Format, level: &str) -> (Self, WorkerGuard) {
+    pub fn start(format: Format, level: Level) -> (Self, WorkerGuard) {
         let (out, guard) = tracing_appender::non_blocking(std::io::stderr());
         // Below info, Pingora prints header fields and bodies; its own reports of failed requests carry raw paths.
         let filter = EnvFilter::new(format!("{level},pingora=off,pingora_core=off,pingora_proxy=off,h2=off"));

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 use crate::gate::denial::{Denial, Limit};
@@ -30,6 +30,7 @@ pub struct Metrics {
     hash_waiting: IntGauge,
     upstream_errors: IntCounterVec,
     reload_successful: Gauge,
+    panics: IntCounter,
 }
 
 /// How a login ended.
@@ -102,6 +103,7 @@ impl Metrics {
             hash_waiting: new.gauge("password_hash_waiting", "Logins waiting for a place to hash.")?,
             upstream_errors: new.counters("upstream_errors_total", "Upstreams that failed.", &["upstream", "kind"])?,
             reload_successful: new.float("config_last_reload_successful", "1 if the last reload took effect.")?,
+            panics: new.counter("panics_total", "Panics, each of which is a bug.")?,
             registry: new.registry.clone(),
         };
         let build = new.gauges("build_info", "The running version.", &["version"])?;
@@ -201,6 +203,10 @@ impl Metrics {
         self.hash_waiting.add(change);
     }
 
+    pub fn panicked(&self) {
+        self.panics.inc();
+    }
+
     pub fn upstream_failed(&self, upstream: &str, kind: UpstreamError) {
         let label = match kind {
             UpstreamError::Connect => "connect",
@@ -231,6 +237,10 @@ type Made<T> = Result<T, prometheus::Error>;
 impl Catalogue {
     fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Made<IntCounterVec> {
         self.enter(IntCounterVec::new(opts(name, help), labels)?)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> Made<IntCounter> {
+        self.enter(IntCounter::with_opts(opts(name, help))?)
     }
 
     fn gauge(&self, name: &str, help: &str) -> Made<IntGauge> {

@@ -1,116 +1,59 @@
 //! Starts the real binary and talks to it over real sockets.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(dead_code, reason = "each test file uses a part of this")]
 
-use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::net::SocketAddr;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-/// `portcullis demo`, running; killed when dropped.
-pub struct Demo {
-    pub listen: SocketAddr,
-    pub admin_listen: SocketAddr,
-    pub child: Child,
-    /// Email and password of the two users: an admin, then a user.
-    pub users: Vec<(String, String)>,
-}
+pub mod demo;
+pub mod gateway;
+pub mod origin;
+pub mod wire;
+
+pub const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
 
 /// An answer, read whole.
+#[derive(Debug)]
 pub struct Answer {
     pub status: u16,
     pub headers: http::HeaderMap,
     pub body: String,
 }
 
-impl Demo {
-    #[allow(clippy::disallowed_methods, reason = "a bound on waiting for a process to start")]
-    pub fn start() -> Self {
-        let (one, other) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
-        let (listen, admin_listen) = (one.local_addr().unwrap(), other.local_addr().unwrap());
-        drop((one, other));
-        let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
-            .args(["demo", "--listen", &listen.to_string(), "--admin-listen", &admin_listen.to_string()])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let is_user = |line: &String| line.contains("@example.com  ");
-        let mut users = Vec::new();
-        for line in lines.filter(is_user).take(2) {
-            let words: Vec<&str> = line.split_whitespace().collect();
-            users.push((words[0].to_owned(), words[1].to_owned()));
-        }
-        let give_up = Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect(listen).is_err() {
-            assert!(Instant::now() < give_up, "the demo does not listen");
-            std::thread::yield_now();
-        }
-        Self { listen, admin_listen, child, users }
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("{} {}", self.status, self.body))
     }
 
-    pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+    /// The `code` of a problem, or the whole answer where there is none.
+    pub fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or(&self.body).to_owned()
     }
 
-    pub fn get(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        self.send("GET", path, fields, None)
-    }
-
-    pub fn post(&self, path: &str, fields: &[(&str, &str)], body: Value) -> Answer {
-        let fields = [fields, &[("content-type", "application/json")]].concat();
-        self.send("POST", path, &fields, Some(body.to_string()))
-    }
-
-    /// Sign in as a mobile client: both tokens in the body.
-    pub fn login(&self, user: usize) -> Value {
-        let (email, password) = &self.users[user];
-        let body = json!({ "email": email, "password": password, "client": "mobile" });
-        let answer = self.post("/auth/login", &[], body);
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        answer.json()
-    }
-
-    pub fn admin(&self, path: &str) -> Answer {
-        send(self.admin_listen, "GET", path, &[], None)
-    }
-
-    pub fn send(&self, method: &str, path: &str, fields: &[(&str, &str)], body: Option<String>) -> Answer {
-        send(self.listen, method, path, fields, body)
+    /// The field's value, or nothing.
+    pub fn field(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 }
 
-fn send(listen: SocketAddr, method: &str, path: &str, fields: &[(&str, &str)], body: Option<String>) -> Answer {
-    let agent = ureq::Agent::new_with_config(ureq::Agent::config_builder().http_status_as_error(false).build());
-    let mut request = http::Request::builder().method(method).uri(format!("http://{listen}{path}"));
+/// With an ordinary HTTP client. `body` none: no body and no length.
+pub fn send(to: SocketAddr, method: &str, path: &str, fields: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
+    let config =
+        ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).allow_non_standard_methods(true);
+    let agent = ureq::Agent::new_with_config(config.build());
+    let mut request = http::Request::builder().method(method).uri(format!("http://{to}{path}"));
     for (name, value) in fields {
         request = request.header(*name, *value);
     }
-    let mut response = agent.run(request.body(body.unwrap_or_default()).unwrap()).unwrap();
-    let body = response.body_mut().read_to_string().unwrap();
+    let mut response = match body {
+        Some(body) => agent.run(request.body(body).unwrap()),
+        None => agent.run(request.body(()).unwrap()),
+    }
+    .unwrap();
+    let body = response.body_mut().with_config().limit(1 << 30).read_to_string().unwrap();
     Answer { status: response.status().as_u16(), headers: response.headers().clone(), body }
-}
-
-impl Answer {
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap()
-    }
-
-    pub fn code(&self) -> String {
-        self.json()["code"].as_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Demo {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// The `Authorization` field of a login's access token.

@@ -3,14 +3,17 @@
 use super::{SECOND, ZERO};
 use crate::config::reader::Section;
 use crate::config::secrets::{Found, secret};
-use crate::config::settings::{Auth, HmacSecrets};
+use crate::config::settings::Auth;
 use crate::gate::keys::Algorithm;
 use crate::gate::rotation::Lifetimes;
+use crate::gate::token::Issuer;
+use crate::signing::HmacSecrets;
 
 /// RFC 7518 section 3.2: a key of the hash's size or longer.
 const SECRET_BYTES: usize = 32;
 
-pub fn auth(s: &mut Section<'_>) -> Auth {
+/// The settings, and `prefix`: where the gateway's own endpoints are, a plain path without a final slash.
+pub fn auth(s: &mut Section<'_>) -> (Auth, String) {
     let words = Algorithm::ALL.map(|algorithm| (algorithm.name(), algorithm));
     let algorithm = s.choice("algorithm", &words).unwrap_or(Algorithm::EdDsa);
     let access_ttl = s.duration("access_ttl", "15m", SECOND);
@@ -25,15 +28,12 @@ pub fn auth(s: &mut Section<'_>) -> Auth {
     s.rule(&["session_ttl", "refresh_ttl"], outlives, "session_ttl must not be shorter than refresh_ttl");
     let within = lifetimes.grace < lifetimes.idle;
     s.rule(&["rotation_grace", "refresh_ttl"], within, "rotation_grace must be shorter than refresh_ttl");
-    Auth {
-        prefix: s.text("prefix", prefix).unwrap_or_else(|| "/auth".to_owned()),
+    let prefix = s.text("prefix", prefix).unwrap_or_else(|| "/auth".to_owned());
+    let issuer = Issuer {
         issuer: s.text("issuer", claim).unwrap_or_else(|| "portcullis".to_owned()),
         audience: s.text("audience", claim).unwrap_or_else(|| "portcullis".to_owned()),
-        secrets: secrets(s, algorithm),
-        algorithm,
-        access_ttl,
-        lifetimes,
-    }
+    };
+    (Auth { issuer, secrets: secrets(s, algorithm), algorithm, access_ttl, lifetimes }, prefix)
 }
 
 fn secrets(s: &mut Section<'_>, algorithm: Algorithm) -> Option<HmacSecrets> {

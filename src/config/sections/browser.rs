@@ -1,10 +1,13 @@
 //! `[cookies]` and `[browser]`: what browsers are given, and which pages may call this gateway.
 
+use cookie::SameSite;
+
 use crate::config::address;
 use crate::config::reader::{NOT_AVAILABLE, Section};
-use crate::config::settings::{Browser, Cookies, SameSite};
+use crate::gate::cookies::CookieRules;
+use crate::gate::origin::TrustedOrigins;
 
-pub fn cookies(s: &mut Section<'_>) -> Cookies {
+pub fn cookies(s: &mut Section<'_>) -> CookieRules {
     let secure = s.boolean("secure", true);
     if !secure {
         s.source.warning(s.place("secure"), "cookies.secure: cookies travel in the clear; only for development");
@@ -16,10 +19,10 @@ pub fn cookies(s: &mut Section<'_>) -> Cookies {
     let same_site = s.choice("same_site", &words).unwrap_or(Some(SameSite::Strict));
     // Only the gateway's own endpoints read the refresh cookie; a page elsewhere has no use for it that is safe.
     s.rule(&["same_site"], same_site.is_some(), "\"none\" would send the refresh cookie with every site's requests");
-    Cookies { secure, same_site: same_site.unwrap_or(SameSite::Strict) }
+    CookieRules::new(secure, same_site.unwrap_or(SameSite::Strict))
 }
 
-pub fn browser(s: &mut Section<'_>) -> Browser {
+pub fn browser(s: &mut Section<'_>) -> TrustedOrigins {
     let origins = s.list("trusted_origins", address::origin).unwrap_or_default();
-    Browser { trusted_origins: origins.into_iter().map(|origin| origin.it).collect() }
+    TrustedOrigins(origins.into_iter().map(|origin| origin.it).collect())
 }

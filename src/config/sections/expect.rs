@@ -7,20 +7,12 @@ use crate::config::reader::Section;
 use crate::config::settings::{Expectation, Outcome};
 use crate::gate::role::Role;
 
-const OUTCOMES: [(&str, Outcome); 5] = [
-    ("allowed", Outcome::Allowed),
-    ("unauthenticated", Outcome::Unauthenticated),
-    ("forbidden", Outcome::Forbidden),
-    ("not_found", Outcome::NotFound),
-    ("refused", Outcome::Refused),
-];
-
 pub fn expectations(root: &mut Section<'_>) -> Vec<Expectation> {
     root.tables("expect", |s| {
-        let request = s.text("request", request);
+        let request = s.text("request", Request::parse);
         let request = s.required("request", request, "request = \"GET /admin/users\"");
         let roles = s.list("roles", Role::parse).map(|roles| roles.into_iter().map(|role| role.it).collect());
-        let outcome = s.choice("outcome", &OUTCOMES);
+        let outcome = s.choice("outcome", &Outcome::ALL.map(|outcome| (outcome.word(), outcome)));
         let outcome = s.required("outcome", outcome, "outcome = \"forbidden\"");
         let line = s.source.position(s.at).line;
         let Request { method, path, host } = request?;
@@ -28,30 +20,33 @@ pub fn expectations(root: &mut Section<'_>) -> Vec<Expectation> {
     })
 }
 
+/// `METHOD PATH` or `METHOD URL`.
 #[derive(Debug, PartialEq)]
-struct Request {
-    method: Method,
-    path: String,
-    host: Option<String>,
+pub struct Request {
+    pub method: Method,
+    pub path: String,
+    pub host: Option<String>,
 }
 
-/// `METHOD PATH` or `METHOD URL`. Any method and any path may be asked about, the odd ones above all.
-fn request(text: &str) -> Result<Request, &'static str> {
-    const FORM: &str = "a request is METHOD PATH or METHOD URL, like \"GET /admin/users\"";
-    let (method, target) = text.split_once(' ').ok_or(FORM)?;
-    let upper = !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
-    let method = Method::from_bytes(method.as_bytes()).ok().filter(|_| upper).ok_or(FORM)?;
-    if target.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err("a request has one space, after its method; write others as %20");
+impl Request {
+    /// Any method and any path may be asked about, the odd ones above all.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        const FORM: &str = "a request is METHOD PATH or METHOD URL, like \"GET /admin/users\"";
+        let (method, target) = text.split_once(' ').ok_or(FORM)?;
+        let upper = !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
+        let method = Method::from_bytes(method.as_bytes()).ok().filter(|_| upper).ok_or(FORM)?;
+        if target.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err("a request has one space, after its method; write others as %20");
+        }
+        if target.starts_with('/') {
+            return Ok(Self { method, path: target.to_owned(), host: None });
+        }
+        let rest = target.strip_prefix("https://").or_else(|| target.strip_prefix("http://")).ok_or(FORM)?;
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (host, _) = address::authority(authority).ok_or(FORM)?;
+        let path = if path.is_empty() { "/" } else { path };
+        Ok(Self { method, path: path.to_owned(), host: Some(host) })
     }
-    if target.starts_with('/') {
-        return Ok(Request { method, path: target.to_owned(), host: None });
-    }
-    let rest = target.strip_prefix("https://").or_else(|| target.strip_prefix("http://")).ok_or(FORM)?;
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let (host, _) = address::authority(authority).ok_or(FORM)?;
-    let path = if path.is_empty() { "/" } else { path };
-    Ok(Request { method, path: path.to_owned(), host: Some(host) })
 }
 
 #[cfg(test)]
@@ -63,11 +58,14 @@ mod tests {
         let parsed = |method, path: &str, host: Option<&str>| {
             Ok(Request { method, path: path.into(), host: host.map(str::to_owned) })
         };
-        assert_eq!(request("GET /a/%2e%2e/b?c"), parsed(Method::GET, "/a/%2e%2e/b?c", None));
-        assert_eq!(request("POST https://App.Example.com:8443/x"), parsed(Method::POST, "/x", Some("app.example.com")));
-        assert_eq!(request("GET http://app"), parsed(Method::GET, "/", Some("app")));
+        assert_eq!(Request::parse("GET /a/%2e%2e/b?c"), parsed(Method::GET, "/a/%2e%2e/b?c", None));
+        assert_eq!(
+            Request::parse("POST https://App.Example.com:8443/x"),
+            parsed(Method::POST, "/x", Some("app.example.com"))
+        );
+        assert_eq!(Request::parse("GET http://app"), parsed(Method::GET, "/", Some("app")));
         for bad in ["", "GET", "/a", "get /a", "GET a", "GET  /a", "GET /a b", "GET ftp://a/", "GET http://u@a/"] {
-            assert!(request(bad).is_err(), "{bad:?}");
+            assert!(Request::parse(bad).is_err(), "{bad:?}");
         }
     }
 }

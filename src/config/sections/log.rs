@@ -3,10 +3,11 @@
 use tracing::Level;
 
 use crate::config::reader::Section;
-use crate::config::settings::{Log, LogFormat};
+use crate::config::settings::Log;
+use crate::telemetry::logging::Format;
 
 pub fn log(s: &mut Section<'_>) -> Log {
-    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+    let formats = [("text", Format::Text), ("json", Format::Json)];
     let levels = [
         ("error", Level::ERROR),
         ("warn", Level::WARN),
@@ -15,7 +16,7 @@ pub fn log(s: &mut Section<'_>) -> Log {
         ("trace", Level::TRACE),
     ];
     Log {
-        format: s.choice("format", &formats).unwrap_or(LogFormat::Text),
+        format: s.choice("format", &formats).unwrap_or(Format::Text),
         level: s.choice("level", &levels).unwrap_or(Level::INFO),
     }
 }

@@ -1,16 +1,17 @@
 //! `[passwords]`: how long they are and how dear it is to hash them; and `[limits]`: how often they may be tried.
 
-use super::or_one_per_core;
 use crate::config::reader::Section;
-use crate::config::settings::{Limits, Passwords};
+use crate::config::settings::Limits;
 use crate::config::units;
 use crate::gate::limit::Quota;
+use crate::login::LoginQuotas;
+use crate::passwords::Policy;
 
 /// OWASP's cheapest acceptable settings of argon2id: memory in KiB, and iterations.
 const FLOORS: [(u32, u32); 5] = [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)];
 const MOST_KIB: u64 = 4 << 20;
 
-pub fn passwords(s: &mut Section<'_>) -> Passwords {
+pub fn passwords(s: &mut Section<'_>) -> Policy {
     let memory_kib = s.text("memory", kibibytes).unwrap_or(19 << 10);
     let iterations = small(s.integer("iterations", 2, 1..=1000));
     let parallelism = small(s.integer("parallelism", 1, 1..=255));
@@ -22,23 +23,27 @@ pub fn passwords(s: &mut Section<'_>) -> Passwords {
         let message = "passwords: these hashes are cheaper to guess than OWASP's floor (memory 19MiB, iterations 2)";
         s.source.warning(place, message);
     }
-    Passwords {
+    Policy {
         // NIST SP 800-63B-4 section 3.1.1.2: 8 is the floor beside another factor, and a user may choose 64.
         min_length: usize::try_from(s.integer("min_length", 15, 8..=64)).unwrap_or(15),
         memory_kib,
         iterations,
         parallelism,
-        max_concurrent: or_one_per_core(s.integer("max_concurrent", 0, 0..=1024)),
+        max_concurrent: usize::try_from(s.integer("max_concurrent", 0, 0..=1024)).unwrap_or(0),
     }
 }
 
-pub fn limits(s: &mut Section<'_>) -> Limits {
-    Limits {
+/// The limits, and `ipv6_prefix`.
+pub fn limits(s: &mut Section<'_>) -> (Limits, u8) {
+    let ipv6_prefix = u8::try_from(s.integer("ipv6_prefix", 64, 1..=128)).unwrap_or(64);
+    let limits = Limits {
         per_ip: quota(s, "per_ip", "1200/1m"),
-        login_per_ip: quota(s, "login_per_ip", "20/1m"),
-        login_per_account: quota(s, "login_per_account", "10/15m"),
-        ipv6_prefix: u8::try_from(s.integer("ipv6_prefix", 64, 1..=128)).unwrap_or(64),
-    }
+        login: LoginQuotas {
+            per_ip: quota(s, "login_per_ip", "20/1m"),
+            per_account: quota(s, "login_per_account", "10/15m"),
+        },
+    };
+    (limits, ipv6_prefix)
 }
 
 fn quota(s: &mut Section<'_>, key: &'static str, default: &str) -> Quota {

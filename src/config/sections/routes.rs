@@ -1,23 +1,40 @@
-//! `[[routes]]`: who may go where. That two routes never tie is the route table's to say.
+//! `[[routes]]`: who may go where. Whether two of them could tie is the route table's to say.
 
 use std::sync::Arc;
 
 use http::Method;
 
 use crate::config::address;
-use crate::config::problem::Position;
 use crate::config::reader::{NOT_AVAILABLE, Placed, Section};
 use crate::config::settings::Upstream;
 use crate::config::suggest::{did_you_mean, one_of};
 use crate::gate::access::Access;
 use crate::gate::role::Role;
 use crate::gate::route::{PathPattern, Route, Target};
+use crate::gate::route_table::{RouteConflict, RouteTable};
 
 /// The methods that are forwarded (RFC 9110 section 9.3, RFC 5789); CONNECT and TRACE never are.
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
-/// The routes, each with the place where it begins.
-pub fn routes(root: &mut Section<'_>, upstreams: &[Placed<Upstream>]) -> Vec<(Route, Position)> {
+pub fn routes(root: &mut Section<'_>, upstreams: &[Placed<Upstream>], prefix: &str) -> RouteTable {
+    let (routes, places): (Vec<_>, Vec<_>) =
+        read(root, upstreams).into_iter().map(|route| (route.it, route.at)).unzip();
+    RouteTable::build(prefix, routes).unwrap_or_else(|conflicts| {
+        for conflict in conflicts {
+            let hint = match &conflict {
+                RouteConflict::Tie { first, .. } => {
+                    let line = root.source.position(places[*first]).line;
+                    format!("the other one begins in line {line}; give them different hosts or methods, or remove one")
+                }
+                RouteConflict::Own { .. } => "choose another path, or another auth.prefix".to_owned(),
+            };
+            root.source.problem(places[conflict.route()], conflict.to_string(), Some(hint));
+        }
+        RouteTable::default()
+    })
+}
+
+fn read(root: &mut Section<'_>, upstreams: &[Placed<Upstream>]) -> Vec<Placed<Route>> {
     root.tables("routes", |s| {
         let path = s.text("path", |text| PathPattern::parse(text).map(|pattern| (Arc::from(text), pattern)));
         let path = s.required("path", path, "path = \"/public/*\"");
@@ -32,7 +49,7 @@ pub fn routes(root: &mut Section<'_>, upstreams: &[Placed<Upstream>]) -> Vec<(Ro
         let ((name, path), target) = (path?, target?);
         let (methods, hosts) = (methods.unwrap_or_default(), hosts.unwrap_or_default());
         let route = Route { name, path, methods, hosts, target, access, rate_limit };
-        Some((route, s.source.position(s.at)))
+        Some(Placed { at: s.at, it: route })
     })
 }
 

@@ -9,24 +9,26 @@ use crate::config::address;
 use crate::config::reader::{Placed, Section};
 use crate::config::settings::Server;
 
-pub fn server(s: &mut Section<'_>) -> Server {
+/// The settings, and `trusted_proxies`.
+pub fn server(s: &mut Section<'_>) -> (Server, Vec<IpNet>) {
     let listen = listen(s);
     let admin_listen = s.text("admin_listen", address::listen).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9090)));
     let apart = listen.iter().all(|address| !same_socket(*address, admin_listen));
     s.rule(&["admin_listen", "listen"], apart, "the admin address is never public: it needs one of its own");
     s.not_available("tls");
-    Server {
+    let trusted_proxies = trusted_proxies(s);
+    let server = Server {
         listen,
         admin_listen,
         threads: or_one_per_core(s.integer("threads", 0, 0..=1024)),
-        trusted_proxies: trusted_proxies(s),
         max_request_body: s.size("max_request_body", 100 << 20),
         header_timeout: s.duration("header_timeout", "10s", SOME),
         // Pingora counts it in whole seconds.
         idle_timeout: s.duration("idle_timeout", "60s", SECOND),
         max_connections: usize::try_from(s.integer("max_connections", 20_000, 1..=1_000_000)).unwrap_or(usize::MAX),
         drain_timeout: s.duration("drain_timeout", "30s", ZERO),
-    }
+    };
+    (server, trusted_proxies)
 }
 
 /// Whether both cannot be listened on, or one would answer for the other. Port 0 is any free one.

@@ -5,14 +5,17 @@ use std::path::PathBuf;
 use super::{SOME, ZERO};
 use crate::config::reader::{NOT_AVAILABLE, Section};
 use crate::config::settings::{StoreSettings, StoreUrl};
+use crate::live::Trust;
 
 pub fn store(s: &mut Section<'_>) -> StoreSettings {
     let path = s.text("url", sqlite_path).unwrap_or_else(|| "portcullis.db".to_owned());
     StoreSettings {
         url: StoreUrl::Sqlite(s.source.path(&path)),
-        cache_capacity: s.integer("cache_capacity", 100_000, 1..=100_000_000),
-        cache_ttl: s.duration("cache_ttl", "30s", SOME),
-        max_stale: s.duration("max_stale", "60s", ZERO),
+        trust: Trust {
+            capacity: s.integer("cache_capacity", 100_000, 1..=100_000_000),
+            ttl: s.duration("cache_ttl", "30s", SOME),
+            max_stale: s.duration("max_stale", "60s", ZERO),
+        },
     }
 }
 

@@ -1,0 +1,65 @@
+//! `portcullis run`, and what it shares with the demo: the runtime, the signals, the log.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+use super::{CliError, environment, load, metrics};
+use crate::config;
+use crate::config::settings::Settings;
+use crate::server::{self, Orders, open_store};
+use crate::store::Store;
+use crate::telemetry::logging::{self, Lines};
+use crate::telemetry::metrics::Metrics;
+
+pub fn run(config: &Path) -> Result<(), CliError> {
+    let settings = load(config)?;
+    let metrics = metrics()?;
+    let store = open_store(&settings.store.url, &metrics)?;
+    runtime(settings.server.threads)?.block_on(serve(settings, store, metrics, Some(config.to_owned())))
+}
+
+/// 0: one thread per core.
+pub fn runtime(threads: usize) -> Result<Runtime, CliError> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if threads > 0 {
+        builder.worker_threads(threads);
+    }
+    Ok(builder.enable_all().build()?)
+}
+
+/// Until SIGTERM or SIGINT. SIGHUP reads `config` again, if there is such a file.
+pub async fn serve(
+    settings: Settings,
+    store: Arc<dyn Store>,
+    metrics: Arc<Metrics>,
+    config: Option<PathBuf>,
+) -> Result<(), CliError> {
+    let (lines, _written_out) = Lines::start(settings.log.format, settings.log.level);
+    logging::report_panics(&metrics);
+    for warning in settings.warnings.to_string().lines() {
+        tracing::warn!("{warning}");
+    }
+    let (stop, stopped) = watch::channel(false);
+    let (read_again, reload) = mpsc::channel(1);
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = hangup.recv() => if let Some(config) = &config {
+                    // Nobody left to hear it means that everything has stopped.
+                    let _ = read_again.send(config::load(config, &environment)).await;
+                },
+            }
+        }
+        let _ = stop.send(true);
+    });
+    let orders = Orders { stop: stopped, reload };
+    Ok(server::serve(settings, store, metrics, lines, orders).await?)
+}
