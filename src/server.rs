@@ -72,20 +72,32 @@ pub fn open_store(url: &StoreUrl, metrics: &Arc<Metrics>) -> Result<Arc<dyn Stor
     Ok(Arc::new(SqliteStore::open(path, observer)?))
 }
 
+/// The sockets, bound before anything else is done: a port that is taken is an error at once.
+pub struct Listeners {
+    pub requests: Vec<TcpListener>,
+    pub admin: TcpListener,
+}
+
+impl Listeners {
+    pub async fn bind(server: &settings::Server) -> Result<Self, ServeError> {
+        let mut requests = Vec::new();
+        for address in &server.listen {
+            requests.push(bind(*address).await?);
+        }
+        Ok(Self { requests, admin: bind(server.admin_listen).await? })
+    }
+}
+
 /// Serve until told to stop, then let what is under way finish.
 pub async fn serve(
     settings: Settings,
+    Listeners { requests: listeners, admin: admin_listener }: Listeners,
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
     lines: Lines,
     Orders { mut stop, mut reload }: Orders,
 ) -> Result<(), ServeError> {
     let clock = Clock::start();
-    let mut listeners = Vec::new();
-    for address in &settings.server.listen {
-        listeners.push(bind(*address).await?);
-    }
-    let admin_listener = bind(settings.server.admin_listen).await?;
     for (what, listener) in listeners.iter().map(|l| ("requests", l)).chain([("metrics and health", &admin_listener)]) {
         tracing::info!(
             "listening for {what} on {}",

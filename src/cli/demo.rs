@@ -17,7 +17,7 @@ use crate::config;
 use crate::gate::email::Email;
 use crate::gate::role::Role;
 use crate::passwords::Passwords;
-use crate::server::{ServeError, open_store};
+use crate::server::{Listeners, ServeError, open_store};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -44,6 +44,9 @@ async fn run_in(folder: &Path, args: &Args, console: &mut Console<'_>) -> Result
     let app = TcpListener::bind("127.0.0.1:0").await?;
     let text = gateway_toml(args, app.local_addr()?);
     let settings = config::from_text(&text, "the demo's gateway.toml", folder, &|_| None)?;
+    let listeners = Listeners::bind(&settings.server).await?;
+    let listen = listeners.requests.first().map_or(Ok(args.listen), TcpListener::local_addr)?;
+    let admin_listen = listeners.admin.local_addr()?;
     let metrics = metrics()?;
     let store = open_store(&settings.store.url, &metrics)?;
     let passwords = Passwords::start(settings.passwords, Arc::new(())).map_err(ServeError::from)?;
@@ -57,16 +60,16 @@ async fn run_in(folder: &Path, args: &Args, console: &mut Console<'_>) -> Result
         accounts.add(&parsed, &password, vec![role.clone()], clock::wall()).await?;
         users.push((email, password, role));
     }
-    console.say(&format!("Portcullis guards a sample app on http://{}, with these users:\n", args.listen))?;
+    console.say(&format!("Portcullis guards a sample app on http://{listen}, with these users:\n"))?;
     for (email, password, role) in &users {
         console.say(&format!("  {email}  {password}  (role {role})"))?;
     }
     if let Some((email, password, _)) = users.first() {
-        console.say(&walk(args.listen, email, password))?;
+        console.say(&walk(listen, admin_listen, email, password))?;
     }
     console.out.flush()?;
     tokio::spawn(sample_app(app));
-    serve::serve(settings, store, metrics, None).await
+    serve::serve(settings, listeners, store, metrics, None).await
 }
 
 /// The defaults, for plain http.
@@ -97,7 +100,7 @@ fn gateway_toml(Args { listen, admin_listen }: &Args, app: SocketAddr) -> String
     )
 }
 
-fn walk(listen: SocketAddr, email: &str, password: &str) -> String {
+fn walk(listen: SocketAddr, admin_listen: SocketAddr, email: &str, password: &str) -> String {
     format!(
         "\nTry it in another terminal:\n\n\
          \x20 curl http://{listen}/public/\n\
@@ -108,7 +111,8 @@ fn walk(listen: SocketAddr, email: &str, password: &str) -> String {
          \x20 curl -H \"authorization: Bearer $TOKEN\" http://{listen}/admin/\n\
          \x20 curl -X POST -H \"authorization: Bearer $TOKEN\" http://{listen}/auth/logout\n\
          \x20 curl -H \"authorization: Bearer $TOKEN\" http://{listen}/            # 401: revoked\n\n\
-         A browser shows http://{listen}/public/ as it stands. Ctrl-C ends the demo; nothing is left behind.\n"
+         A browser shows http://{listen}/public/ as it stands; metrics are on http://{admin_listen}/metrics.\n\
+         Ctrl-C ends the demo; nothing is left behind.\n"
     )
 }
 

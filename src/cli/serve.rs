@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 use super::{CliError, environment, load, metrics};
 use crate::config;
 use crate::config::settings::Settings;
-use crate::server::{self, Orders, open_store};
+use crate::server::{self, Listeners, Orders, open_store};
 use crate::store::Store;
 use crate::telemetry::logging::{self, Lines};
 use crate::telemetry::metrics::Metrics;
@@ -19,7 +19,10 @@ pub fn run(config: &Path) -> Result<(), CliError> {
     let settings = load(config)?;
     let metrics = metrics()?;
     let store = open_store(&settings.store.url, &metrics)?;
-    runtime(settings.server.threads)?.block_on(serve(settings, store, metrics, Some(config.to_owned())))
+    runtime(settings.server.threads)?.block_on(async {
+        let listeners = Listeners::bind(&settings.server).await?;
+        serve(settings, listeners, store, metrics, Some(config.to_owned())).await
+    })
 }
 
 /// 0: one thread per core.
@@ -34,6 +37,7 @@ pub fn runtime(threads: usize) -> Result<Runtime, CliError> {
 /// Until SIGTERM or SIGINT. SIGHUP reads `config` again, if there is such a file.
 pub async fn serve(
     settings: Settings,
+    listeners: Listeners,
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
     config: Option<PathBuf>,
@@ -61,5 +65,5 @@ pub async fn serve(
         let _ = stop.send(true);
     });
     let orders = Orders { stop: stopped, reload };
-    Ok(server::serve(settings, store, metrics, lines, orders).await?)
+    Ok(server::serve(settings, listeners, store, metrics, lines, orders).await?)
 }

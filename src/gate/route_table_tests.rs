@@ -136,10 +136,10 @@ fn routes_that_could_tie_are_all_named() {
 }
 
 #[test]
-fn a_conflict_says_what_to_do() {
+fn a_conflict_names_its_routes() {
     let found = RouteTable::build("/auth", vec![route("/a"), route("/A"), route("/auth/x")]).unwrap_err();
-    assert!(found[0].to_string().starts_with("route 1 (/a) and route 2 (/A) could take the same request: give them"));
-    assert!(found[1].to_string().starts_with("route 3 (/auth/x) is where the gateway's own endpoints are: choose"));
+    assert!(found[0].to_string().starts_with("routes /a and /A could take the same request"), "{}", found[0]);
+    assert!(found[1].to_string().starts_with("route /auth/x is where the gateway's own endpoints are"), "{}", found[1]);
 }
 
 #[test]
