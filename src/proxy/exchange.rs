@@ -49,9 +49,13 @@ impl Body {
     }
 
     pub fn drips(&self) -> bool {
-        let took = self.began.elapsed();
-        took > PATIENCE && self.bytes < SLOWEST * took.as_secs()
+        drips(self.bytes, self.began.elapsed())
     }
+}
+
+/// An app that is slow to read is no drip: before it holds anything up, buffers on the way have taken more than this.
+fn drips(bytes: u64, took: Duration) -> bool {
+    took > PATIENCE && bytes < SLOWEST * took.as_secs()
 }
 
 impl Exchange {
@@ -59,5 +63,19 @@ impl Exchange {
         let request_id = Uuid::new_v4().simple().to_string();
         let (watch, stage) = (Stopwatch::start(), Stage::Arrived);
         Self { configuration, watch, request_id, over_tls: false, arrival: None, outcome: "", stage }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_may_begin_slowly_and_not_go_on_so() {
+        let seconds = Duration::from_secs;
+        assert!(!drips(0, seconds(10)));
+        assert!(drips(1, seconds(11)));
+        assert!(!drips(240 * 60, seconds(60)));
+        assert!(drips(240 * 60 - 1, seconds(60)));
     }
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 pub mod demo;
 pub mod gateway;
 pub mod origin;
+pub mod tls;
 pub mod wire;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
