@@ -150,6 +150,9 @@ pub enum StoreError {
     /// What is stored cannot be read.
     #[error("the store holds something unreadable: {0}")]
     Corrupt(String),
+    /// A later release has been here.
+    #[error("the database is of version {0}, which this release does not know")]
+    Newer(u32),
     #[error("there is a user with this email already")]
     EmailTaken,
 }
