@@ -23,6 +23,7 @@ pub mod clock;
 pub mod config;
 pub mod gate;
 pub mod gateway;
+pub mod ids;
 pub mod limiter;
 pub mod live;
 pub mod login;

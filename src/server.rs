@@ -1,6 +1,7 @@
 //! The composition root: settings become a store, a gateway and listeners. The one list of everything, and of what a reload
 //! may change while it runs.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +45,7 @@ use crate::tokens::Tokens;
 /// Why serving could not begin, or a reload could not take effect. The text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    #[error("cannot listen on {address}: {error}; is another process using it?")]
+    #[error("cannot listen on {address}: {error}; {}", advice(error))]
     Listen { address: SocketAddr, error: std::io::Error },
     #[error("upstream {upstream}: the name of a server cannot be resolved: {error}")]
     Resolve { upstream: String, error: std::io::Error },
@@ -60,7 +61,7 @@ pub enum ServeError {
 pub struct Orders {
     pub stop: watch::Receiver<bool>,
     /// The file, read again; or what is wrong with it.
-    pub reload: mpsc::Receiver<Result<Settings, Problems>>,
+    pub reload: mpsc::UnboundedReceiver<Result<Settings, Problems>>,
 }
 
 /// The admin listener serves a scraper and a prober or two.
@@ -109,10 +110,17 @@ pub async fn serve(
         );
     }
 
-    // The feed's end is noted before anything is cached, so that nothing can change unheard in between.
-    let feed = store.feed_end().await?;
-    let mut running = Running::start(settings, store, metrics, lines, clock).await?;
-    let upstreams = resolve(&running.settings.upstreams).await?;
+    let started = async {
+        // The feed's end is noted before anything is cached, so that nothing can change unheard in between.
+        let feed = store.feed_end().await?;
+        let running = Running::start(settings, store, metrics, lines, clock).await?;
+        let upstreams = resolve(&running.settings.upstreams).await?;
+        Ok::<_, ServeError>((feed, running, upstreams))
+    };
+    let (feed, mut running, upstreams) = tokio::select! {
+        started = started => started?,
+        _ = stop.wait_for(|stop| *stop) => return Ok(()),
+    };
     let current = Arc::new(ArcSwap::from_pointee(running.configure(upstreams)));
 
     let settings::Server { idle_timeout, max_connections, drain_timeout, .. } = running.settings.server;
@@ -134,17 +142,24 @@ pub async fn serve(
     beside.spawn(sweep(Arc::clone(&running.store), Arc::clone(&current), clock));
 
     loop {
-        tokio::select! {
-            Some(read) = reload.recv() => running.reload(read, &current).await,
+        let read = tokio::select! {
+            Some(read) = reload.recv() => read,
             // The sender gone means stop as well.
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        tokio::select! {
+            () = running.reload(read, &current) => {}
             _ = stop.wait_for(|stop| *stop) => break,
         }
     }
-    while accepting.join_next().await.is_some() {}
-    // Connections with no request under way are closed; the others are closed after their answer.
-    app.cleanup().await;
-    let all = u32::try_from(max_connections).unwrap_or(u32::MAX);
-    if tokio::time::timeout(drain_timeout, door.places.acquire_many(all)).await.is_err() {
+    let drained = async {
+        while accepting.join_next().await.is_some() {}
+        // Connections with no request under way are closed; the others are closed after their answer.
+        app.cleanup().await;
+        let all = u32::try_from(max_connections).unwrap_or(u32::MAX);
+        let _ = door.places.acquire_many(all).await;
+    };
+    if tokio::time::timeout(drain_timeout, drained).await.is_err() {
         tracing::warn!("connections were still open when the drain timeout ended");
     }
     Ok(())
@@ -353,6 +368,14 @@ fn http_options(idle: Duration) -> (Option<HttpServerOptions>, Option<H2Options>
     (Some(server), Some(h2))
 }
 
+fn advice(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::AddrInUse => "stop what listens there, or set another address under [server]",
+        ErrorKind::PermissionDenied => "set a port from 1024 on under [server], or grant the right to bind a lower one",
+        _ => "set an address of this machine under [server]",
+    }
+}
+
 async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address).await.map_err(|error| ServeError::Listen { address, error })
 }
@@ -369,15 +392,15 @@ struct Follower {
 
 impl Follower {
     async fn follow(self, mut position: FeedPosition) {
+        let mut keys_changed = false;
         loop {
             match self.store.changes(position, Duration::from_secs(1)).await {
                 Ok(changes) => {
                     self.metrics.store_up(true);
                     self.live.obey(&changes, self.clock.now());
                     position = changes.position;
-                    if changes.gap || changes.events.iter().any(|event| event.subject == Subject::Keys) {
-                        self.reload_keys().await;
-                    }
+                    keys_changed |= changes.gap || changes.events.iter().any(|event| event.subject == Subject::Keys);
+                    keys_changed = keys_changed && !self.reload_keys().await;
                 }
                 Err(error) => {
                     self.metrics.store_up(false);
@@ -388,11 +411,16 @@ impl Follower {
         }
     }
 
-    async fn reload_keys(&self) {
+    /// Whether the keys are the present ones. If not, the next word from the feed tries again.
+    async fn reload_keys(&self) -> bool {
         match self.signing.reload(self.clock.now().wall).await {
             Ok(()) => self.current.load().gateway.api.tokens.forget_verified(),
-            Err(error) => tracing::error!(%error, "the signing keys could not be read again"),
+            Err(error) => {
+                tracing::error!(%error, "the signing keys could not be read again");
+                return false;
+            }
         }
+        true
     }
 }
 

@@ -50,9 +50,13 @@ impl Tokens {
         let claims = match self.verified.get(token) {
             Some(claims) => claims,
             None => {
-                let claims = token::open(token, Kind::Access, &self.signing.keys().access, &self.issuer, now)?;
-                let claims = Arc::new(claims);
+                let keys = self.signing.keys();
+                let claims = Arc::new(token::open(token, Kind::Access, &keys.access, &self.issuer, now)?);
                 self.verified.insert(token.into(), Arc::clone(&claims));
+                // If the keys have changed meanwhile, this may have come after everything was forgotten.
+                if !Arc::ptr_eq(&keys, &self.signing.keys()) {
+                    self.verified.invalidate(token);
+                }
                 claims
             }
         };

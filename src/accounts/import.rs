@@ -5,12 +5,12 @@
 use std::collections::HashMap;
 use std::io::{self, BufRead};
 
-use super::administration::new_id;
 use super::line::ImportedUser;
 use super::{AccountError, Accounts};
 use crate::gate::email::Email;
 use crate::gate::time::Timestamp;
-use crate::store::{self, NewUser};
+use crate::ids;
+use crate::store::{self, NewUser, UserId};
 
 pub use super::line::LineError;
 
@@ -109,7 +109,7 @@ fn consider(
     }
     first_seen.insert(user.email.clone(), number);
     Ok(Some(NewUser {
-        id: new_id(now),
+        id: UserId(ids::new(now)),
         email: user.email,
         password_hash: user.password_hash,
         roles: user.roles,

@@ -93,10 +93,8 @@ impl Api {
     }
 
     async fn change(&self, id: UserId, change: UserChange, call: &Call<'_>) -> Result<User, Denial> {
-        let changed = self.store.change_user(id, change, call.now.wall).await.map_err(trouble)?;
-        let user = changed.ok_or(Denial::SessionRevoked)?;
-        self.live.put(&user, call.now);
-        Ok(user)
+        let write = self.store.change_user(id, change, call.now.wall);
+        self.live.write(id, call.now, write).await.map_err(trouble)?.ok_or(Denial::SessionRevoked)
     }
 }
 

@@ -166,6 +166,7 @@ impl From<StoreError> for CliError {
         let advice = match error {
             StoreError::Unavailable(_) => "; check `url` under [store] in the configuration, and that it is reachable",
             StoreError::Corrupt(_) => "; restore it from a backup",
+            StoreError::Newer(_) => "; run the release of portcullis that wrote it, or a later one",
             StoreError::EmailTaken => "",
         };
         Self(format!("{error}{advice}"))

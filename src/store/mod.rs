@@ -121,6 +121,8 @@ pub struct Changes {
     pub events: Vec<ChangeEvent>,
     /// The feed no longer reaches back to the position asked for: anything may have changed.
     pub gap: bool,
+    /// There is more to be had at once.
+    pub more: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +132,7 @@ pub struct ChangeEvent {
     pub at: Timestamp,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Subject {
     /// This user now stands at this epoch, or beyond.
     User(UserId, Epoch),
@@ -148,6 +150,9 @@ pub enum StoreError {
     /// What is stored cannot be read.
     #[error("the store holds something unreadable: {0}")]
     Corrupt(String),
+    /// A later release has been here.
+    #[error("the database is of version {0}, which this release does not know")]
+    Newer(u32),
     #[error("there is a user with this email already")]
     EmailTaken,
 }

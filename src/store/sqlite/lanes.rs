@@ -155,12 +155,18 @@ fn write_all(db: &Connection, jobs: &Receiver<Job>, commits: &AtomicU64) {
             tracing::error!(%error, "the store cannot begin to write");
             continue;
         }
-        let reports: Vec<_> = batch.into_iter().map(|job| in_savepoint(db, job)).collect();
-        let failure = db.execute_batch("COMMIT").err().map(|error| {
-            // After a failed commit the transaction may still be open.
-            let _ = db.execute_batch("ROLLBACK");
-            error.to_string()
-        });
+        // A full or failing disk makes SQLite undo the whole transaction: a job that ran after that would be on its own.
+        let together = batch.into_iter().filter(|_| !db.is_autocommit());
+        let reports: Vec<_> = together.map(|job| in_savepoint(db, job)).collect();
+        let failure = if db.is_autocommit() {
+            Some("the database undid the transaction; is the disk full?".to_owned())
+        } else {
+            db.execute_batch("COMMIT").err().map(|error| {
+                // After a failed commit the transaction may still be open.
+                let _ = db.execute_batch("ROLLBACK");
+                error.to_string()
+            })
+        };
         commits.fetch_add(1, Ordering::Relaxed);
         reports.into_iter().for_each(|report| report(failure.as_deref()));
     }
@@ -179,5 +185,52 @@ fn in_savepoint(db: &Connection, job: Job) -> Tell {
             let why = error.to_string();
             Box::new(move |failure| report(Some(failure.unwrap_or(&why))))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn rows(lanes: &Lanes) -> i64 {
+        let count = |db: &Connection| db.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).map_err(unavailable);
+        lanes.read("rows", count).await.unwrap()
+    }
+
+    fn insert(bytes: u32) -> impl FnOnce(&Connection) -> Result<()> + Send + 'static {
+        move |db| db.execute("INSERT INTO t VALUES (zeroblob(?1))", [bytes]).map(drop).map_err(unavailable)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_full_disk_undoes_the_whole_batch_and_nothing_slips_in_behind_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let lanes = Arc::new(Lanes::open(&folder.path().join("p.db"), Arc::new(|_, _, _| ())).unwrap());
+        let limit = |db: &Connection| {
+            db.execute_batch("CREATE TABLE t (filler BLOB); PRAGMA max_page_count = 40;").map_err(unavailable)
+        };
+        lanes.write("limit", limit).await.unwrap();
+
+        // While this one holds the writer, the others queue and become one batch.
+        let (holding, held) = (oneshot::channel(), channel::<()>());
+        let hold = move |_: &Connection| {
+            let _ = holding.0.send(());
+            held.1.recv().map_err(|_| StoreError::Unavailable("let go".into()))
+        };
+        let first = Arc::clone(&lanes);
+        let first = tokio::spawn(async move { first.write("hold", hold).await });
+        holding.1.await.unwrap();
+        let (small, large, behind, ()) = tokio::join!(
+            lanes.write("small", insert(10)),
+            lanes.write("large", insert(1_000_000)),
+            lanes.write("behind", insert(10)),
+            async { held.0.send(()).unwrap() }
+        );
+        first.await.unwrap().unwrap();
+        for outcome in [small, large, behind] {
+            assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+        }
+        assert_eq!(rows(&lanes).await, 0, "an error means that nothing has changed");
+        lanes.write("small", insert(10)).await.unwrap();
+        assert_eq!(rows(&lanes).await, 1);
     }
 }

@@ -62,7 +62,7 @@ pub(super) fn migrate(db: &mut Connection) -> Result<()> {
     let step = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(unavailable)?;
     let version: u32 = step.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(unavailable)?;
     let Some(steps) = STEPS.get(version as usize..) else {
-        return Err(StoreError::Corrupt(format!("the database is of version {version}, newer than this program's")));
+        return Err(StoreError::Newer(version));
     };
     for sql in steps {
         step.execute_batch(sql).map_err(unavailable)?;

@@ -51,9 +51,10 @@ pub(super) fn open(db: &Connection, session: &Session, version: u64, at_most: us
         client.user_agent,
     ];
     execute(db, &sql, values)?;
-    let oldest = "DELETE FROM sessions WHERE user = ?1 AND id IN
-        (SELECT id FROM sessions WHERE user = ?1 ORDER BY opened_at DESC, id DESC LIMIT -1 OFFSET ?2)";
-    execute(db, oldest, params![user, integer(at_most as u64)])?;
+    // The new one stays, even if a clock that was set back makes it the oldest.
+    let oldest = "DELETE FROM sessions WHERE user = ?1 AND id IN (SELECT id FROM sessions
+        WHERE user = ?1 AND id <> ?3 ORDER BY opened_at DESC, id DESC LIMIT -1 OFFSET ?2)";
+    execute(db, oldest, params![user, integer(at_most.saturating_sub(1) as u64), session.id.0.as_bytes()])?;
     users::touch(db, session.user, chain.opened_at)
 }
 
