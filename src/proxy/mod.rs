@@ -69,6 +69,9 @@ impl Proxy {
         let head = session.req_header();
         let path = framing::path(head, &gateway.methods);
         let arrival = exchange.arrival.insert(gateway.arrival(head, socket::peer_ip(session.client_addr())));
+        if let Some(id) = arrival.address.request_id(&head.headers) {
+            id.clone_into(&mut exchange.request_id);
+        }
         let watch = Stopwatch::start();
         let decided = gateway.admit(arrival, head, path.clone(), self.clock.now()).await;
         gateway.api.metrics.decided(decided.as_ref().err(), watch.elapsed());
