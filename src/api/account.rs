@@ -48,7 +48,10 @@ impl Api {
 
     pub(super) async fn end_session(&self, call: &Call<'_>) -> Result<Reply, Denial> {
         let caller = self.caller(call.headers, call.now).await?;
-        let named = call.path.rsplit('/').next().and_then(|id| Uuid::try_parse(id).ok()).map(SessionId);
+        let mut segments = call.path.rsplit('/');
+        let (last, above) = (segments.next(), segments.next());
+        let id = last.filter(|_| above == Some("sessions"));
+        let named = id.and_then(|id| Uuid::try_parse(id).ok()).map(SessionId);
         let session = named.ok_or(Denial::NotFound)?;
         if !self.sessions.end(caller.state.id, session, call.now).await? {
             return Err(Denial::NotFound);
