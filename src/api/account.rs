@@ -77,7 +77,12 @@ impl Api {
         let current = Secret::new(body.required("currentPassword")?);
         let new = self.passwords.accept(body.required("newPassword")?).map_err(unacceptable)?;
         let user = self.store.user(caller.state.id).await.map_err(trouble)?.ok_or(Denial::SessionRevoked)?;
-        self.login.confirm(&user, &current, self.clients.limiter_key(call.ip), call.now).await?;
+        let confirmed = self.login.confirm(&user, &current, self.clients.limiter_key(call.ip), call.now).await;
+        if let Err(Denial::InvalidCredentials | Denial::RateLimited(_)) = confirmed {
+            let subject = Subject { user: Some(user.id), session: Some(caller.session), ..Subject::default() };
+            self.audit(call, AuditEvent::PasswordChangeFailed, subject);
+        }
+        confirmed?;
         let hash = self.passwords.hash(&new).await.map_err(|Busy| Denial::UNAVAILABLE)?;
         let change = UserChange::Password { hash, keep: Some(caller.session) };
         let user = self.change(caller.state.id, change, call).await?;

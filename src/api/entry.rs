@@ -48,9 +48,6 @@ impl Api {
             }
             Err(denial) => {
                 self.metrics.login(LoginOutcome::Denied(denial.code()));
-                if let Denial::RateLimited(exceeded) = &denial {
-                    self.metrics.rate_limited(exceeded.limit);
-                }
                 if matches!(denial, Denial::InvalidCredentials | Denial::RateLimited(_)) {
                     let subject = Subject { email: Some(email), ..Subject::default() };
                     self.audit(call, AuditEvent::LoginFailed, subject);

@@ -86,7 +86,12 @@ impl Api {
             Endpoint::Jwks => Ok(self.jwks(call.now)),
             Endpoint::Unknown => Err(Denial::NoRoute),
         };
-        answered.unwrap_or_else(|denial| Reply::denial(&denial, call.request_id))
+        answered.unwrap_or_else(|denial| {
+            if let Denial::RateLimited(exceeded) = &denial {
+                self.metrics.rate_limited(exceeded.limit);
+            }
+            Reply::denial(&denial, call.request_id)
+        })
     }
 
     /// Who is calling, by Bearer token.
