@@ -6,6 +6,7 @@ use super::body::Body;
 use super::reply::Reply;
 use super::{Api, Call};
 use crate::gate::denial::Denial;
+use crate::gate::email::Email;
 use crate::gate::secret::Secret;
 use crate::gate::token::Claims;
 use crate::login::Attempt;
@@ -49,8 +50,10 @@ impl Api {
             Err(denial) => {
                 self.metrics.login(LoginOutcome::Denied(denial.code()));
                 if matches!(denial, Denial::InvalidCredentials | Denial::RateLimited(_)) {
-                    let subject = Subject { email: Some(email), ..Subject::default() };
-                    self.audit(call, AuditEvent::LoginFailed, subject);
+                    // In the one form that an account has. What is no email may be a password in the wrong field.
+                    let email = Email::parse(email).ok();
+                    let email = email.as_ref().map(Email::as_str);
+                    self.audit(call, AuditEvent::LoginFailed, Subject { email, ..Subject::default() });
                 }
                 Err(denial)
             }
