@@ -26,7 +26,9 @@ pub async fn write(session: &mut Session, reply: &Reply, exchange: &Exchange) ->
         header.insert_header(STRICT_TRANSPORT_SECURITY, A_YEAR)?;
     }
     header.insert_header(REQUEST_ID, exchange.request_id.as_str())?;
-    header.insert_header("content-length", reply.body.len())?;
+    if !reply.is_bodiless() {
+        header.insert_header("content-length", reply.body.len())?;
+    }
     session.write_response_header(Box::new(header), false).await?;
     session.write_response_body(Some(reply.body.clone()), true).await
 }
