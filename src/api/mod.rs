@@ -19,7 +19,7 @@ use crate::gate::cookies::CookieRules;
 use crate::gate::credential::{self, Credential};
 use crate::gate::denial::Denial;
 use crate::gate::origin::TrustedOrigins;
-use crate::gate::route::Endpoint;
+use crate::gate::route::{Endpoint, WELL_KNOWN_JWKS};
 use crate::gate::time::Moment;
 use crate::gate::token::TokenError;
 use crate::live::LiveUsers;
@@ -83,7 +83,7 @@ impl Api {
             Endpoint::Sessions => self.list_sessions(call).await,
             Endpoint::Session => self.end_session(call).await,
             Endpoint::Password => self.change_password(call).await,
-            Endpoint::Jwks => Ok(self.jwks(call.now)),
+            Endpoint::Jwks => Ok(self.jwks(call)),
             Endpoint::Unknown => Err(Denial::NoRoute),
         };
         answered.unwrap_or_else(|denial| {
@@ -106,11 +106,15 @@ impl Api {
         Ok(Caller { state, session: claims.session })
     }
 
-    fn jwks(&self, now: Moment) -> Reply {
-        let keys = self.signing.keys().access.published(now.wall);
+    /// Below the prefix nothing is cached; at its well-known address the set may be kept for a while.
+    fn jwks(&self, call: &Call<'_>) -> Reply {
+        let keys = self.signing.keys().access.published(call.now.wall);
         let body = serde_json::to_value(&keys).unwrap_or(Value::Null);
-        let max_age = format!("public, max-age={}", JWKS_MAX_AGE.as_secs());
-        Reply::json(&body).with("content-type", "application/jwk-set+json").with("cache-control", &max_age)
+        let reply = Reply::json(&body).with("content-type", "application/jwk-set+json");
+        if call.path != WELL_KNOWN_JWKS {
+            return reply;
+        }
+        reply.with("cache-control", &format!("public, max-age={}", JWKS_MAX_AGE.as_secs()))
     }
 
     fn audit(&self, call: &Call<'_>, event: AuditEvent, subject: Subject<'_>) {
