@@ -95,8 +95,8 @@ impl Api {
         let refresh = token.and_then(|token| self.tokens.open_refresh(&token, call.now.wall).ok());
         let (user, session) = match refresh {
             Some(claims) => (Some(claims.user), Some(claims.session)),
-            None => match self.caller(call.headers, call.now).await {
-                Ok(caller) => (Some(caller.state.id), Some(caller.session)),
+            None => match self.leaver(call.headers, call.now).await {
+                Ok(leaver) => (Some(leaver.state.id), Some(leaver.session)),
                 Err(trouble @ (Denial::Unavailable(_) | Denial::BadRequest(_))) => return Err(trouble),
                 Err(_) => (None, None),
             },

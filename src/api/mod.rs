@@ -96,12 +96,14 @@ impl Api {
 
     /// Who is calling, by Bearer token.
     pub async fn caller(&self, headers: &HeaderMap, now: Moment) -> Result<Caller, Denial> {
-        let token = match credential::read(headers)? {
-            Credential::Absent => return Err(Denial::MissingToken),
-            Credential::Malformed => return Err(Denial::InvalidToken),
-            Credential::Bearer(token) => token,
-        };
-        let claims = self.tokens.open_access(token, now.wall).map_err(token_denial)?;
+        let claims = self.tokens.open_access(bearer(headers)?, now.wall).map_err(token_denial)?;
+        let state = self.live.recognise(&claims, now).await?;
+        Ok(Caller { state, session: claims.session })
+    }
+
+    /// Who wants to leave: a token that has expired still says which session is to end.
+    async fn leaver(&self, headers: &HeaderMap, now: Moment) -> Result<Caller, Denial> {
+        let claims = self.tokens.open_access_of_any_age(bearer(headers)?, now.wall).map_err(token_denial)?;
         let state = self.live.recognise(&claims, now).await?;
         Ok(Caller { state, session: claims.session })
     }
@@ -120,6 +122,14 @@ impl Api {
     fn audit(&self, call: &Call<'_>, event: AuditEvent, subject: Subject<'_>) {
         let subject = Subject { ip: Some(call.ip), request_id: call.request_id, ..subject };
         audit_log::write(&self.lines, event, &subject, call.now.wall);
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str, Denial> {
+    match credential::read(headers)? {
+        Credential::Absent => Err(Denial::MissingToken),
+        Credential::Malformed => Err(Denial::InvalidToken),
+        Credential::Bearer(token) => Ok(token),
     }
 }
 
