@@ -86,8 +86,7 @@ impl Proxy {
                 self.serve(session, exchange, endpoint, &path).await
             }
             Ok(Admission::Upstream { upstream, permit }) => {
-                let length = head.headers.get("content-length").and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-                if length.is_some_and(|length| length > gateway.max_body) {
+                if content_length(head).is_some_and(|length| length > gateway.max_body) {
                     return self.refuse(session, exchange, &Denial::PayloadTooLarge).await;
                 }
                 exchange.outcome = "allowed";
@@ -116,6 +115,10 @@ impl Proxy {
             return self.refuse(session, exchange, &denial).await;
         }
         if head.headers.get("expect").is_some_and(|expect| expect.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+            // Who asks before sending is told at once.
+            if content_length(head).is_some_and(|length| length > api::MAX_BODY as u64) {
+                return self.refuse(session, exchange, &Denial::PayloadTooLarge).await;
+            }
             session.write_continue_response().await?;
         }
         let body = match tokio::time::timeout(BODY_DEADLINE, read_body(session)).await {
@@ -303,6 +306,10 @@ impl Proxy {
         }
         Some(denial)
     }
+}
+
+fn content_length(head: &RequestHeader) -> Option<u64> {
+    head.headers.get("content-length")?.to_str().ok()?.parse().ok()
 }
 
 /// The whole body, unless it is too large.
