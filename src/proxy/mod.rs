@@ -288,6 +288,10 @@ impl Proxy {
         let (denial, kind) = match (error.esource(), error.etype()) {
             (ErrorSource::Internal, _) => return Some(Denial::Internal),
             (ErrorSource::Downstream, ErrorType::ReadTimedout) => return Some(Denial::RequestTimeout),
+            // What Pingora names itself: chunks or trailers that cannot be read.
+            (ErrorSource::Downstream, ErrorType::Custom(_)) => {
+                return Some(Denial::BadRequest("The body is not framed as it should be."));
+            }
             (ErrorSource::Downstream, _) => return None,
             (_, ErrorType::ConnectTimedout) => (Denial::UpstreamUnreachable, UpstreamError::Connect),
             (_, ErrorType::ReadTimedout | ErrorType::WriteTimedout) => {
