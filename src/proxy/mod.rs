@@ -1,6 +1,7 @@
 //! Pingora's side. It obeys: nothing in here decides whether a request may pass. Each hook is a few lines; what a request
 //! is at each of them is [`exchange::Exchange`].
 
+mod body;
 pub mod crowd;
 mod exchange;
 pub mod framing;
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::Method;
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -32,16 +33,13 @@ use self::exchange::{Body, Exchange, Stage};
 use self::guard::Guarded;
 use self::upstream::Upstream;
 use crate::api::reply::Reply;
-use crate::api::{self, Call};
+use crate::api::Call;
 use crate::clock::{Clock, Stopwatch};
 use crate::gate::denial::Denial;
 use crate::gate::route::Endpoint;
 use crate::gateway::{Admission, Gateway};
 use crate::telemetry::access_log::AccessLine;
 use crate::telemetry::metrics::UpstreamError;
-
-/// How long the body of a call on our own endpoints may take to arrive.
-const BODY_DEADLINE: Duration = Duration::from_secs(15);
 
 /// How long a client may be silent in the middle of a body.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -86,7 +84,7 @@ impl Proxy {
                 self.serve(session, exchange, endpoint, &path).await
             }
             Ok(Admission::Upstream { upstream, permit }) => {
-                if content_length(head).is_some_and(|length| length > gateway.max_body) {
+                if body::announced(head).is_some_and(|length| length > gateway.max_body) {
                     return self.refuse(session, exchange, &Denial::PayloadTooLarge).await;
                 }
                 exchange.outcome = "allowed";
@@ -114,21 +112,12 @@ impl Proxy {
         if let Err(denial) = gateway.api.screen(endpoint, &head.method, &head.headers) {
             return self.refuse(session, exchange, &denial).await;
         }
-        if head.headers.get("expect").is_some_and(|expect| expect.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
-            // Who asks before sending is told at once.
-            if content_length(head).is_some_and(|length| length > api::MAX_BODY as u64) {
-                return self.refuse(session, exchange, &Denial::PayloadTooLarge).await;
-            }
-            session.write_continue_response().await?;
-        }
-        let body = match tokio::time::timeout(BODY_DEADLINE, read_body(session)).await {
-            Err(_) => Err(Denial::RequestTimeout),
-            Ok(read) => read.map_err(|error| error.into_down())?,
+        let body = match body::read(session).await? {
+            Ok(body) => body,
+            Err(denial) => return self.refuse(session, exchange, &denial).await,
         };
-        let (body, arrival) = match (body, exchange.arrival) {
-            (Err(denial), _) => return self.refuse(session, exchange, &denial).await,
-            (_, None) => return self.refuse(session, exchange, &Denial::Internal).await,
-            (Ok(body), Some(arrival)) => (body, arrival),
+        let Some(arrival) = exchange.arrival else {
+            return self.refuse(session, exchange, &Denial::Internal).await;
         };
         let head = session.req_header();
         let call = Call {
@@ -310,22 +299,6 @@ impl Proxy {
         }
         Some(denial)
     }
-}
-
-fn content_length(head: &RequestHeader) -> Option<u64> {
-    head.headers.get("content-length")?.to_str().ok()?.parse().ok()
-}
-
-/// The whole body, unless it is too large.
-async fn read_body(session: &mut Session) -> Result<std::result::Result<Bytes, Denial>> {
-    let mut body = BytesMut::new();
-    while let Some(chunk) = session.read_request_body().await? {
-        if body.len() + chunk.len() > api::MAX_BODY {
-            return Ok(Err(Denial::PayloadTooLarge));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Ok(body.freeze()))
 }
 
 /// To a page of a trusted origin: it may make the request it asks about.
