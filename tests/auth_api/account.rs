@@ -143,7 +143,9 @@ fn a_password_change_that_is_refused_changes_nothing() {
     let wholly = json!({ "currentPassword": PASSWORD, "newPassword": NEW_PASSWORD });
     gateway.post("/auth/password", &[], &wholly).is_problem(401, "missing_token");
     for part in [json!({}), json!({ "newPassword": NEW_PASSWORD }), json!({ "currentPassword": PASSWORD })] {
-        gateway.post("/auth/password", &[("authorization", &bearer(&tokens))], &part).is_problem(400, "invalid_request");
+        gateway
+            .post("/auth/password", &[("authorization", &bearer(&tokens))], &part)
+            .is_problem(400, "invalid_request");
     }
     assert_eq!(gateway.get("/x", &[("authorization", &bearer(&tokens))]).status, 200);
     assert_eq!(gateway.try_login("ann@example.com", PASSWORD).status, 200);

@@ -8,10 +8,10 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
 
 use super::members;
+use super::support::bearer;
 use super::support::forge::{ACCESS_SECRET, REFRESH_SECRET, Token, hs256_house};
 use super::support::gateway::{Gateway, House, usual};
 use super::support::origin::Origin;
-use super::support::bearer;
 
 fn house(auth: &str) -> Arc<House> {
     let house = House::new(&usual(Origin::start().address, "", &format!("[auth]\n{auth}\n")));

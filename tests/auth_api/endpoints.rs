@@ -83,8 +83,7 @@ fn only_json_is_read() {
     }
     for content_type in ["application/json", "Application/JSON", "application/json; charset=utf-8"] {
         let body = json!({ "email": "a@b", "password": "x" }).to_string();
-        let answer =
-            gateway.send("POST", "/auth/login", &[("content-type", content_type)], Some(body.as_bytes()));
+        let answer = gateway.send("POST", "/auth/login", &[("content-type", content_type)], Some(body.as_bytes()));
         answer.is_problem(401, "invalid_credentials");
     }
 }

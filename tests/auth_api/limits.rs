@@ -71,7 +71,8 @@ fn one_address_has_so_many_failed_logins_whomever_it_tries() {
 fn one_account_has_so_many_failed_logins_from_wherever_and_however_it_is_written() {
     let gateway = gateway("login_per_ip = \"1000/1h\"\nlogin_per_account = \"3/1h\"", "");
     gateway.house.add_user("jos\u{e9}@example.com", &[]);
-    for (n, written) in ["jos\u{e9}@example.com", "JOS\u{c9}@Example.COM", "jose\u{301}@example.com"].iter().enumerate() {
+    for (n, written) in ["jos\u{e9}@example.com", "JOS\u{c9}@Example.COM", "jose\u{301}@example.com"].iter().enumerate()
+    {
         login(&gateway, &format!("192.0.2.{n}"), written, "x").is_problem(401, "invalid_credentials");
     }
     let over = login(&gateway, "192.0.2.9", "Jose\u{301}@example.com", PASSWORD);
@@ -111,7 +112,8 @@ fn a_login_that_succeeds_gives_its_place_back() {
 fn a_burst_cannot_overrun_the_quota() {
     let gateway = gateway("login_per_ip = \"1000/1h\"\nlogin_per_account = \"3/1h\"", "");
     let statuses: Vec<u16> = std::thread::scope(|scope| {
-        let guess = |n: usize| login(&gateway, &format!("192.0.2.{n}"), "ann@example.com", &format!("guess {n}")).status;
+        let guess =
+            |n: usize| login(&gateway, &format!("192.0.2.{n}"), "ann@example.com", &format!("guess {n}")).status;
         let guessers: Vec<_> = (0..30).map(|n| scope.spawn(move || guess(n))).collect();
         guessers.into_iter().map(|guesser| guesser.join().unwrap()).collect()
     });

@@ -91,6 +91,8 @@ fn an_unknown_email_a_wrong_password_and_a_disabled_user_look_the_same() {
         problem.as_object_mut().unwrap().remove("requestId");
         (answer.headers, problem)
     };
+    let hashed = || gateway.metric("portcullis_password_hash_duration_seconds_count");
+    let before = hashed();
     let unknown = seen("nobody@example.com", PASSWORD);
     assert_eq!(seen("ann@example.com", "not her password"), unknown);
     assert_eq!(seen("ann@example.com", ""), unknown);
@@ -98,6 +100,7 @@ fn an_unknown_email_a_wrong_password_and_a_disabled_user_look_the_same() {
     assert_eq!(seen("bob@example.com", "not his password"), unknown);
     assert_eq!(seen("no email at all", PASSWORD), unknown);
     assert_eq!(seen("", ""), unknown);
+    assert_eq!(hashed() - before, 7.0, "each costs what checking a password costs");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod bad_tokens;
 mod cors;
 mod endpoints;
 mod limits;
+mod lines;
 mod login;
 mod logout;
 mod metrics;

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
+use super::support::bearer;
 use super::support::gateway::{Gateway, PASSWORD};
 use super::support::origin::Origin;
-use super::support::bearer;
 
 /// PRODUCT.md 8, with a label of each.
 const CATALOGUE: [&str; 32] = [

@@ -78,7 +78,8 @@ fn a_token_in_a_query_or_a_form_is_not_seen() {
     let refresh_form = format!("refreshToken={refresh}");
     let answer = gateway.send("POST", "/auth/refresh", &form, Some(refresh_form.as_bytes()));
     answer.is_problem(415, "unsupported_media_type");
-    gateway.post("/auth/refresh", &[("authorization", &format!("Bearer {refresh}"))], &json!({}))
+    gateway
+        .post("/auth/refresh", &[("authorization", &format!("Bearer {refresh}"))], &json!({}))
         .is_problem(401, "missing_token");
 }
 

@@ -128,7 +128,9 @@ fn break_things(gateway: &Gateway, canaries: &mut Canaries) {
     let (token, cookie) = (bearer(&tokens), format!("session={}", canaries.hatch("the-apps-cookie")));
     let fields = [("authorization", token.as_str()), ("cookie", &cookie)];
     let query = format!("/nowhere?key={}", canaries.hatch("query-upstream"));
-    gateway.send("POST", &query, &fields, Some(canaries.hatch("body").as_bytes())).is_problem(502, "upstream_unreachable");
+    gateway
+        .send("POST", &query, &fields, Some(canaries.hatch("body").as_bytes()))
+        .is_problem(502, "upstream_unreachable");
 
     let database = gateway.house.database();
     database.execute_batch("BEGIN IMMEDIATE").unwrap();
