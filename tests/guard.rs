@@ -117,7 +117,7 @@ fn the_good_client_is_served_beside_a_hundred_that_drip() {
     let slow: Vec<_> = (0..100)
         .map(|_| {
             let wire = Wire::to(gateway.listen);
-            std::thread::spawn(move || drip(wire.stream.get_ref(), GET[..20].as_bytes(), Duration::from_millis(100)))
+            std::thread::spawn(move || drip(wire.stream.get_ref(), &GET.as_bytes()[..20], Duration::from_millis(100)))
         })
         .collect();
     let mut wire = Wire::to(gateway.listen);

@@ -8,10 +8,8 @@ use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::exchange::Exchange;
 use crate::gate::access::Permit;
-use crate::gate::client::FORWARDED_FOR;
+use crate::gate::client::{FORWARDED_FOR, REQUEST_ID};
 use crate::gate::credential::{self, Credential};
-
-const REQUEST_ID: &str = "x-request-id";
 
 /// Fields by which an earlier hop describes the request. From anyone but a trusted proxy they are claims, and go.
 const FORWARDED: [&str; 8] = [

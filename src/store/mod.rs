@@ -48,7 +48,8 @@ pub struct NewUser {
 /// One change to a user. All but `Rehash` raise the user's epoch and tell the feed.
 #[derive(Clone, Debug)]
 pub enum UserChange {
-    /// Set the hash, raise the token version, end every session but `keep`; that one moves to its next generation.
+    /// Set the hash, raise the token version, end every session but `keep`; that one moves to its next generation. If it
+    /// has ended by now, nothing is done: whoever ended it may have changed the password a moment ago.
     Password {
         hash: Secret,
         keep: Option<SessionId>,
@@ -169,7 +170,8 @@ pub trait Store: Send + Sync + 'static {
     async fn add_user(&self, user: NewUser) -> Result<User>;
     /// All of them or none, in one step; the emails that are taken are left out and returned.
     async fn add_users(&self, users: Vec<NewUser>) -> Result<Vec<Email>>;
-    /// The user as it then stands; `None` if there is no such user (or, for `Rehash`, if `old` no longer stands).
+    /// The user as it then stands; `None` if there is no such user (or, for `Rehash`, if `old` no longer stands; for
+    /// `Password`, if `keep` has ended).
     async fn change_user(&self, id: UserId, change: UserChange, now: Timestamp) -> Result<Option<User>>;
     async fn remove_user(&self, id: UserId, now: Timestamp) -> Result<bool>;
 

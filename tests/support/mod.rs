@@ -7,9 +7,12 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
+pub mod cookies;
 pub mod demo;
+pub mod forge;
 pub mod gateway;
 pub mod origin;
+pub mod problem;
 pub mod tls;
 pub mod wire;
 
