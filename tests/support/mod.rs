@@ -7,9 +7,11 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
+pub mod app;
 pub mod demo;
 pub mod gateway;
 pub mod origin;
+pub mod readme;
 pub mod wire;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
