@@ -177,6 +177,58 @@ fn a_connection_serves_one_request_after_the_other() {
     }
 }
 
+/// Python's server speaks HTTP/1.0. RFC 9112 section 2.3: an intermediary states its own version.
+#[test]
+fn an_app_of_an_older_http_is_answered_for_in_ours() {
+    let (gateway, _app) = guard(App::python(Path::new(DOCUMENTATION)));
+    let token = bearer(&gateway.login("bob@example.com"));
+    let mut wire = Wire::to(gateway.listen);
+    for _ in 0..2 {
+        wire.send(format!("GET {PAGE} HTTP/1.1\r\nhost: x\r\nauthorization: {token}\r\n\r\n"));
+        assert_eq!(wire.line().unwrap(), "HTTP/1.1 200 OK");
+        let mut fields = Vec::new();
+        while let Some(field) = wire.line().filter(|field| !field.is_empty()) {
+            fields.push(field.to_ascii_lowercase());
+        }
+        let length = fields.iter().find_map(|field| field.strip_prefix("content-length: ")).unwrap();
+        let mut body = vec![0; length.parse().unwrap()];
+        wire.stream.read_exact(&mut body).unwrap();
+        assert_eq!(body, on_disk(PAGE).as_bytes());
+    }
+}
+
+/// RFC 9112 section 6.1: chunks are only for who speaks HTTP/1.1.
+#[test]
+fn a_client_of_an_older_http_gets_no_chunks() {
+    let (gateway, _app) = guard(App::nginx(Path::new(DOCUMENTATION)));
+    let token = bearer(&gateway.login("bob@example.com"));
+    let mut wire = Wire::to(gateway.listen);
+    wire.send(format!("GET /bash/ HTTP/1.0\r\nhost: x\r\nconnection: keep-alive\r\nauthorization: {token}\r\n\r\n"));
+    let (status, headers) = wire.head().unwrap();
+    assert_eq!((status, headers.get("transfer-encoding")), (200, None));
+    let mut listing = String::new();
+    wire.stream.read_to_string(&mut listing).unwrap();
+    assert!(listing.starts_with("<html>") && listing.trim_end().ends_with("</html>"), "{listing}");
+}
+
+/// RFC 9112 section 9.3: who speaks HTTP/1.0 and asks for nothing reads until the end of the connection.
+#[test]
+fn a_client_of_an_older_http_is_not_kept_waiting_for_the_end() {
+    let (gateway, _app) = guard(App::nginx(Path::new(DOCUMENTATION)));
+    let token = bearer(&gateway.login("bob@example.com"));
+    for (fields, status) in [(format!("authorization: {token}\r\n"), 200), (String::new(), 401)] {
+        let mut wire = Wire::to(gateway.listen);
+        wire.send(format!("GET {PAGE} HTTP/1.0\r\nhost: x\r\n{fields}\r\n"));
+        assert_eq!(wire.answer().unwrap().status, status);
+        assert!(wire.is_closed());
+        let mut kept = Wire::to(gateway.listen);
+        for _ in 0..2 {
+            kept.send(format!("GET {PAGE} HTTP/1.0\r\nhost: x\r\nconnection: keep-alive\r\n{fields}\r\n"));
+            assert_eq!(kept.answer().unwrap().status, status);
+        }
+    }
+}
+
 /// The app restarts under a gateway that has open connections to it.
 #[test]
 fn an_app_that_is_away_is_a_502_until_it_is_back() {
