@@ -63,7 +63,9 @@ fn the_sample_environment_names_what_the_sample_configuration_asks_for() {
 #[test]
 fn the_sample_environment_filled_in_is_enough_for_hs256() {
     let sample = file("gateway.toml").replace("algorithm = \"EdDSA\"", "algorithm = \"HS256\"");
-    let house = House::new(&sample.replace("# access_secret =", "access_secret =").replace("# refresh_secret =", "refresh_secret ="));
+    let house = House::new(
+        &sample.replace("# access_secret =", "access_secret =").replace("# refresh_secret =", "refresh_secret ="),
+    );
     let environment = file(".env.example");
     std::fs::write(house.path(".env"), &environment).unwrap();
     let empty = house.command(&["check"], "");
@@ -107,7 +109,8 @@ fn subcommands(of: &[&str]) -> Vec<String> {
 /// Sources of the `COPY` lines that copy from this folder.
 fn copied() -> Vec<String> {
     let dockerfile = file("Dockerfile");
-    let lines = dockerfile.lines().filter_map(|line| line.strip_prefix("COPY ")).filter(|line| !line.contains("--from"));
+    let lines =
+        dockerfile.lines().filter_map(|line| line.strip_prefix("COPY ")).filter(|line| !line.contains("--from"));
     lines
         .flat_map(|line| {
             let words: Vec<&str> = line.split(' ').collect();

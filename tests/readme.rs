@@ -76,7 +76,10 @@ impl Reader {
             let printed = std::fs::read_to_string(self.folder.path().join(format!("{number}.printed")));
             let printed = printed.unwrap_or_else(|_| format!("not run: {}", String::from_utf8_lossy(&ended.stderr)));
             if let Some(prints) = prints {
-                assert!(matches(prints, printed.trim_end()), "{name}: {command}\nshould print\n{prints}\nnot\n{printed}");
+                assert!(
+                    matches(prints, printed.trim_end()),
+                    "{name}: {command}\nshould print\n{prints}\nnot\n{printed}"
+                );
             }
             let last = number == steps.len() - 1;
             assert!(!last || ended.status.success(), "{name}: {command}\nfailed: {printed}");
@@ -174,10 +177,11 @@ fn ten_lines_of_configuration_are_ten_lines() {
 #[test]
 fn the_lines_that_the_demo_prints_work_as_printed() {
     let demo = Demo::start();
-    let lines: String = demo.said.lines().filter_map(|line| line.strip_prefix("  ")).fold(String::new(), |text, line| {
-        let curl = line.starts_with("curl") || line.starts_with("TOKEN=") || line.starts_with("    -d");
-        if curl { text + line + "\n" } else { text }
-    });
+    let lines: String =
+        demo.said.lines().filter_map(|line| line.strip_prefix("  ")).fold(String::new(), |text, line| {
+            let curl = line.starts_with("curl") || line.starts_with("TOKEN=") || line.starts_with("    -d");
+            if curl { text + line + "\n" } else { text }
+        });
     let output = Command::new("bash").args(["-euc", &lines.replace("curl ", "curl -s ")]).output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{lines}\n{printed}\n{}", String::from_utf8_lossy(&output.stderr));
@@ -195,11 +199,8 @@ fn the_lines_that_the_demo_prints_work_as_printed() {
 #[test]
 fn every_metric_of_the_readme_exists() {
     let catalogue = include_str!("../src/telemetry/metrics.rs");
-    let named: Vec<&str> = README
-        .split("`portcullis_")
-        .skip(1)
-        .filter_map(|rest| rest.split(['`', '{']).next())
-        .collect();
+    let named: Vec<&str> =
+        README.split("`portcullis_").skip(1).filter_map(|rest| rest.split(['`', '{']).next()).collect();
     assert!(named.len() > 10, "{named:?}");
     for name in named {
         assert!(catalogue.contains(&format!("\"{name}\"")), "portcullis_{name}");
@@ -222,7 +223,10 @@ fn every_link_of_the_readme_leads_somewhere() {
 /// As the sites that show a README make one of a heading.
 fn anchor(heading: &str) -> String {
     let kept = heading.to_lowercase();
-    kept.chars().filter(|c| c.is_alphanumeric() || *c == ' ' || *c == '-').map(|c| if c == ' ' { '-' } else { c }).collect()
+    kept.chars()
+        .filter(|c| c.is_alphanumeric() || *c == ' ' || *c == '-')
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
 }
 
 #[test]
