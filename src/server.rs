@@ -165,6 +165,17 @@ pub async fn serve(
     Ok(())
 }
 
+/// A gateway as [`serve`] makes it, which listens nowhere and leads nowhere: to be asked for decisions, and timed.
+pub async fn unattended(
+    settings: Settings,
+    store: Arc<dyn Store>,
+    metrics: Arc<Metrics>,
+    lines: Lines,
+    clock: Clock,
+) -> Result<Gateway, ServeError> {
+    Ok(Running::start(settings, store, metrics, lines, clock).await?.configure(Vec::new()).gateway)
+}
+
 /// What outlives a reload.
 struct Running {
     settings: Settings,

@@ -1,16 +1,20 @@
 //! What is true of the embedded store alone: its file, its second process, its failures.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod support;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use portcullis::gate::email::Email;
 use portcullis::gate::secret::Secret;
 use portcullis::gate::time::Timestamp;
 use portcullis::store::sqlite::SqliteStore;
 use portcullis::store::{NewUser, Store, StoreError, Subject, UserId};
+use support::gateway::{House, name_of, usual};
 use uuid::Uuid;
 
 fn open(path: &Path) -> Result<SqliteStore, StoreError> {
@@ -99,4 +103,32 @@ async fn a_row_that_cannot_be_read_is_corrupt_and_not_a_crash() {
     intruder.execute("UPDATE users SET roles = 'a b, \u{1F4A5}'", []).unwrap();
     assert!(matches!(store.user(added.id).await, Err(StoreError::Corrupt(_))));
     assert!(store.ping().await.is_ok());
+}
+
+/// So that a copy of the file alone is a copy of everything.
+#[tokio::test]
+async fn a_store_that_was_closed_is_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("p.db")).unwrap();
+    store.add_user(user("a@x")).await.unwrap();
+    drop(store);
+    assert_eq!(names(folder.path()), ["p.db"]);
+}
+
+#[test]
+fn a_gateway_that_was_stopped_and_a_command_that_is_done_leave_one_file() {
+    let house = House::new(&usual(([127, 0, 0, 1], 9).into(), "", ""));
+    house.add_user("ann@example.com", &[]);
+    assert_eq!(names(house.folder.path()), ["gateway.toml", "portcullis.db"]);
+    let mut gateway = house.run();
+    gateway.login("ann@example.com");
+    gateway.signal(Signal::SIGTERM);
+    assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+    assert_eq!(names(house.folder.path()), ["gateway.toml", "portcullis.db"]);
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = folder.read_dir().unwrap().map(|entry| name_of(&entry.unwrap().path())).collect();
+    names.sort();
+    names
 }

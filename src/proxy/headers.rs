@@ -2,7 +2,7 @@
 //! already taken off what is hop-by-hop, so that nothing a client nominates can take our own fields away.
 
 use http::header::{AUTHORIZATION, COOKIE, HOST, SET_COOKIE};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 
@@ -74,6 +74,8 @@ fn state_the_way(request: &mut RequestHeader, exchange: &Exchange, trusted: bool
 }
 
 pub fn to_client(response: &mut ResponseHeader, request: &HeaderMap, exchange: &Exchange, guarded: bool) -> Result<()> {
+    // RFC 9112 section 2.3: whatever the upstream speaks, this answer is in our version of HTTP.
+    response.set_version(Version::HTTP_11);
     for name in HOP_BY_HOP {
         response.remove_header(name);
     }

@@ -23,7 +23,8 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::Method;
+use http::header::TRANSFER_ENCODING;
+use http::{Method, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
@@ -156,9 +157,10 @@ impl ProxyHttp for Proxy {
     }
 
     async fn early_request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<()> {
-        // On every request: Pingora forgets it after the first, and then waits for ever.
-        let stopping = session.is_process_shutting_down();
-        session.set_keepalive((!stopping).then_some(self.keep_alive_secs));
+        // On every request: Pingora forgets it after the first, and then waits for ever. It has seen by now whether the
+        // client's HTTP persists at all: 1.0 does only if asked to (RFC 9112 section 9.3).
+        let persists = session.get_keepalive().is_some() && !session.is_process_shutting_down();
+        session.set_keepalive(persists.then_some(self.keep_alive_secs));
         session.set_write_timeout(Some(Duration::from_secs(60)));
         session.set_read_timeout(Some(SILENCE));
         if let Some(guarded) = Guarded::under(session) {
@@ -216,6 +218,11 @@ impl ProxyHttp for Proxy {
         exchange: &mut Exchange,
     ) -> Result<()> {
         caught(async {
+            // RFC 9112 section 6.1: HTTP/1.0 knows no chunks, and learns the end from the connection's.
+            let chunks = session.req_header().version != Version::HTTP_10;
+            if !chunks && response.remove_header(&TRANSFER_ENCODING).is_some() {
+                session.set_keepalive(None);
+            }
             let Stage::Admitted { permit, .. } = &exchange.stage else { return Err(unadmitted()) };
             let guarded = permit.caller().is_some();
             headers::to_client(response, &session.req_header().headers, exchange, guarded)

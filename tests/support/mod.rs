@@ -7,12 +7,14 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
+pub mod app;
 pub mod cookies;
 pub mod demo;
 pub mod forge;
 pub mod gateway;
 pub mod origin;
 pub mod problem;
+pub mod readme;
 pub mod tls;
 pub mod wire;
 
