@@ -165,6 +165,7 @@ impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         let advice = match error {
             StoreError::Unavailable(_) => "; check `url` under [store] in the configuration, and that it is reachable",
+            StoreError::Foreign(_) => "; name another file as `url` under [store], or run the program that made it",
             StoreError::Corrupt(_) => "; restore it from a backup",
             StoreError::EmailTaken => "",
         };
