@@ -1,6 +1,7 @@
 //! The composition root: settings become a store, a gateway and listeners. The one list of everything, and of what a reload
 //! may change while it runs.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,7 +45,7 @@ use crate::tokens::Tokens;
 /// Why serving could not begin, or a reload could not take effect. The text says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    #[error("cannot listen on {address}: {error}; is another process using it?")]
+    #[error("cannot listen on {address}: {error}; {}", advice(error))]
     Listen { address: SocketAddr, error: std::io::Error },
     #[error("upstream {upstream}: the name of a server cannot be resolved: {error}")]
     Resolve { upstream: String, error: std::io::Error },
@@ -351,6 +352,15 @@ fn http_options(idle: Duration) -> (Option<HttpServerOptions>, Option<H2Options>
         .max_local_error_reset_streams(Some(100))
         .max_send_buffer_size(256 * 1024);
     (Some(server), Some(h2))
+}
+
+fn advice(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::AddrInUse => "is another process using it?",
+        ErrorKind::AddrNotAvailable => "this machine has no such address",
+        ErrorKind::PermissionDenied => "a port below 1024 needs the capability CAP_NET_BIND_SERVICE",
+        _ => "check `listen` and `admin_listen` under [server]",
+    }
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
