@@ -3,6 +3,7 @@
 //! A store never interprets: it knows no HTTP, no tokens and no policy. Each method is one atomic, durable step; when it
 //! returns `Ok`, the change survives a kill -9. When it returns an error, nothing has changed.
 
+use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -148,14 +149,30 @@ pub enum StoreError {
     /// The store cannot answer now. Nothing was changed. The text is for the log, never for a client.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// What is there was made by another program. Nothing was changed.
+    #[error("the store cannot be used: {0}")]
+    Foreign(String),
     /// What is stored cannot be read.
     #[error("the store holds something unreadable: {0}")]
     Corrupt(String),
     /// A later release has been here.
-    #[error("the database is of version {0}, which this release does not know")]
+    #[error("the store cannot be used: the database is of version {0}, newer than this program's")]
     Newer(u32),
     #[error("there is a user with this email already")]
     EmailTaken,
+}
+
+impl StoreError {
+    /// The same, saying which file it is about.
+    pub(crate) fn at(self, path: &Path) -> Self {
+        let named = |why: String| format!("{}: {why}", path.display());
+        match self {
+            Self::Unavailable(why) => Self::Unavailable(named(why)),
+            Self::Foreign(why) => Self::Foreign(named(why)),
+            Self::Corrupt(why) => Self::Corrupt(named(why)),
+            other @ (Self::Newer(_) | Self::EmailTaken) => other,
+        }
+    }
 }
 
 pub type Result<T> = std::result::Result<T, StoreError>;
