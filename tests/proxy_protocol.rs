@@ -57,7 +57,9 @@ fn without_its_header_no_connection_is_served() {
         assert!(Wire::to(gateway.listen).send(begin).send(GET).answer().is_none(), "{begin:?}");
     }
     assert!(origin.seen().is_empty());
-    assert!(gateway.metric("portcullis_connections_ended_total{reason=\"proxy_header\"}") >= 4.0);
+    gateway.eventually("it is counted", || {
+        gateway.metric("portcullis_connections_ended_total{reason=\"proxy_header\"}") >= 4.0
+    });
 }
 
 #[test]

@@ -156,8 +156,8 @@ pub enum StoreError {
     #[error("the store holds something unreadable: {0}")]
     Corrupt(String),
     /// A later release has been here.
-    #[error("the store cannot be used: the database is of version {0}, newer than this program's")]
-    Newer(u32),
+    #[error("the store cannot be used: {0}")]
+    Newer(String),
     #[error("there is a user with this email already")]
     EmailTaken,
 }
@@ -170,7 +170,8 @@ impl StoreError {
             Self::Unavailable(why) => Self::Unavailable(named(why)),
             Self::Foreign(why) => Self::Foreign(named(why)),
             Self::Corrupt(why) => Self::Corrupt(named(why)),
-            other @ (Self::Newer(_) | Self::EmailTaken) => other,
+            Self::Newer(why) => Self::Newer(named(why)),
+            Self::EmailTaken => Self::EmailTaken,
         }
     }
 }

@@ -62,7 +62,9 @@ pub(super) fn recognise(db: &Connection, busy: std::time::Duration) -> Result<()
     let found: (u32, i64, i64) = db.query_row(found, (), row).map_err(unavailable)?;
     match found {
         (0, 0, _) => Ok(()),
-        (version, ..) if version as usize > STEPS.len() => Err(StoreError::Newer(version)),
+        (version, ..) if version as usize > STEPS.len() => {
+            Err(StoreError::Newer(format!("the database is of version {version}, newer than this program's")))
+        }
         (1.., _, 3) => Ok(()),
         _ => Err(StoreError::Foreign("this is another program's database".into())),
     }
