@@ -136,7 +136,8 @@ impl House {
         Gateway { listen, admin_listen, child, house: Arc::clone(self), log }
     }
 
-    fn spawn(&self, words: &[&str], stdin: Stdio) -> Child {
+    /// Start a command of ours on this file.
+    pub fn spawn(&self, words: &[&str], stdin: Stdio) -> Child {
         Command::new(BINARY)
             .args(words)
             .arg("-c")
