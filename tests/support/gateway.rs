@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -103,7 +103,7 @@ impl House {
 
     /// The same, by a command that is given the whole line and becomes it.
     pub fn command_through(&self, wrapper: &[&str], words: &[&str], input: &str) -> Output {
-        let mut child = self.spawn(&[wrapper, &[BINARY], words].concat(), Stdio::piped());
+        let mut child = self.spawn_as(&[wrapper, &[BINARY], words].concat(), Stdio::piped());
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         child.wait_with_output().unwrap()
     }
@@ -142,7 +142,7 @@ impl House {
 
     /// The same, by a command that is given the gateway's command line and becomes it.
     pub fn run_through(self: &Arc<Self>, wrapper: &[&str]) -> Gateway {
-        let mut child = self.spawn(&[wrapper, &[BINARY, "run"]].concat(), Stdio::null());
+        let mut child = self.spawn_as(&[wrapper, &[BINARY, "run"]].concat(), Stdio::null());
         let log = Arc::new(Log::default());
         let (written, stderr) = (Arc::clone(&log), child.stderr.take().unwrap());
         std::thread::spawn(move || {
@@ -162,7 +162,12 @@ impl House {
         Gateway { listen, admin_listen, child, house: Arc::clone(self), log }
     }
 
-    fn spawn(&self, words: &[&str], stdin: Stdio) -> Child {
+    /// Start a command of ours on this file.
+    pub fn spawn(&self, words: &[&str], stdin: Stdio) -> Child {
+        self.spawn_as(&[&[BINARY], words].concat(), stdin)
+    }
+
+    fn spawn_as(&self, words: &[&str], stdin: Stdio) -> Child {
         Command::new(words[0])
             .args(&words[1..])
             .arg("-c")
@@ -255,16 +260,6 @@ impl Gateway {
     /// The first line that holds `text`, as soon as there is one.
     pub fn wait_for_line(&self, text: &str) -> String {
         self.log.wait_for(&|line| line.contains(text)).unwrap_or_else(|| panic!("no {text:?} in\n{}", self.log()))
-    }
-
-    /// Ask again and again until it is so.
-    #[allow(clippy::disallowed_methods, reason = "a bound on waiting")]
-    pub fn eventually(&self, what: &str, is_so: impl Fn() -> bool) {
-        let begin = Instant::now();
-        while !is_so() {
-            assert!(begin.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(20));
-        }
     }
 
     pub fn signal(&self, signal: Signal) {
