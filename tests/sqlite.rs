@@ -43,6 +43,27 @@ async fn the_file_is_its_owners_alone_and_survives_reopening() {
     assert_eq!(found.id, added.id);
 }
 
+#[test]
+fn what_another_program_made_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, made) in [
+        ("version 0", "CREATE TABLE users (a)"),
+        ("version 1", "CREATE TABLE users (a); PRAGMA user_version = 1"),
+        ("newer", "CREATE TABLE users (a); PRAGMA user_version = 99"),
+    ] {
+        let path = folder.path().join(name);
+        rusqlite::Connection::open(&path).unwrap().execute_batch(made).unwrap();
+        let before = std::fs::read(&path).unwrap();
+        let refused = open(&path).map(drop).unwrap_err();
+        assert!(matches!(refused, StoreError::Foreign | StoreError::Newer(99)), "{name}: {refused}");
+        assert_eq!(std::fs::read(&path).unwrap(), before, "{name}");
+    }
+    let path = folder.path().join("text");
+    std::fs::write(&path, "no database at all ".repeat(100)).unwrap();
+    let said = open(&path).map(drop).unwrap_err().to_string();
+    assert!(said.contains("file is not a database") && said.contains("/text"), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn another_opener_s_write_is_heard() {
     let folder = tempfile::tempdir().unwrap();

@@ -165,6 +165,7 @@ impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         let advice = match error {
             StoreError::Unavailable(_) => "; check `url` under [store] in the configuration, and that it is reachable",
+            StoreError::Foreign => "; name another file as `url` under [store] in the configuration",
             StoreError::Corrupt(_) => "; restore it from a backup",
             StoreError::Newer(_) => "; run the release of portcullis that wrote it, or a later one",
             StoreError::EmailTaken => "",

@@ -3,6 +3,7 @@
 //! A store never interprets: it knows no HTTP, no tokens and no policy. Each method is one atomic, durable step; when it
 //! returns `Ok`, the change survives a kill -9. When it returns an error, nothing has changed.
 
+use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -148,6 +149,9 @@ pub enum StoreError {
     /// The store cannot answer now. Nothing was changed. The text is for the log, never for a client.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// Nothing of it was changed.
+    #[error("the store is another program's database")]
+    Foreign,
     /// What is stored cannot be read.
     #[error("the store holds something unreadable: {0}")]
     Corrupt(String),
@@ -156,6 +160,18 @@ pub enum StoreError {
     Newer(u32),
     #[error("there is a user with this email already")]
     EmailTaken,
+}
+
+impl StoreError {
+    /// The same, saying which file it is about.
+    pub(crate) fn at(self, path: &Path) -> Self {
+        let named = |why: String| format!("{}: {why}", path.display());
+        match self {
+            Self::Unavailable(why) => Self::Unavailable(named(why)),
+            Self::Corrupt(why) => Self::Corrupt(named(why)),
+            other => other,
+        }
+    }
 }
 
 pub type Result<T> = std::result::Result<T, StoreError>;

@@ -71,11 +71,13 @@ impl Lanes {
         made.map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
         let connect = || -> Result<Connection> {
             let db = Connection::open(path).map_err(unavailable)?;
-            schema::prepare(&db, BUSY)?;
+            schema::recognise(&db, BUSY)?;
+            schema::prepare(&db)?;
             Ok(db)
         };
-        let mut db = connect()?;
-        schema::migrate(&mut db)?;
+        let named = |error: StoreError| error.at(path);
+        let mut db = connect().map_err(named)?;
+        schema::migrate(&mut db).map_err(named)?;
 
         let commits = Arc::new(AtomicU64::new(0));
         let (jobs, writes) = channel();

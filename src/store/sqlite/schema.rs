@@ -51,9 +51,25 @@ CREATE TABLE feed (
 ) STRICT;
 "];
 
-/// Settings of every connection. `FULL`: a commit that was answered survives a power cut.
-pub(super) fn prepare(db: &Connection, busy: std::time::Duration) -> Result<()> {
+/// Before anything is changed: whether this is an empty file or a store that this program can bring up to date.
+pub(super) fn recognise(db: &Connection, busy: std::time::Duration) -> Result<()> {
     db.busy_timeout(busy).map_err(unavailable)?;
+    // One statement, so that another process which makes the tables at this moment is seen before or after it has.
+    let found = "SELECT user_version, (SELECT count(*) FROM sqlite_schema),
+        (SELECT count(*) FROM pragma_table_info('users') WHERE name IN ('id', 'password_hash', 'epoch'))
+        FROM pragma_user_version";
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let (version, tables, columns): (u32, u32, u32) = db.query_row(found, (), row).map_err(unavailable)?;
+    match (version as usize, tables, columns) {
+        (0, 0, _) => Ok(()),
+        (known, _, 3) if (1..=STEPS.len()).contains(&known) => Ok(()),
+        (newer, ..) if newer > STEPS.len() => Err(StoreError::Newer(version)),
+        _ => Err(StoreError::Foreign),
+    }
+}
+
+/// Settings of every connection. `FULL`: a commit that was answered survives a power cut.
+pub(super) fn prepare(db: &Connection) -> Result<()> {
     db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
         .map_err(unavailable)
 }
