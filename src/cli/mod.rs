@@ -26,6 +26,7 @@ pub mod output;
 mod question;
 pub mod serve;
 pub mod session;
+pub mod usage;
 pub mod user;
 mod user_file;
 

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::gate::role::Role;
 use crate::gate::time::Timestamp;
 
 /// Where a command writes. Tests pass buffers.
@@ -67,6 +68,16 @@ pub fn printable(text: &str) -> String {
 pub fn time(at: Timestamp) -> String {
     let seconds = i64::try_from(at.secs()).unwrap_or(i64::MAX);
     jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).to_string()
+}
+
+/// "no roles", "the role a", "the roles a, b".
+pub fn role_words(roles: &[Role]) -> String {
+    let names = roles.iter().map(Role::as_str).collect::<Vec<_>>().join(", ");
+    match roles.len() {
+        0 => "no roles".into(),
+        1 => format!("the role {names}"),
+        _ => format!("the roles {names}"),
+    }
 }
 
 /// "1 session", "2 sessions".
