@@ -58,13 +58,18 @@ pub fn run(args: &Args, settings: &Settings, console: &mut Console<'_>) -> Resul
 /// What the route says, in words.
 fn rule(route: &Route, settings: &Settings) -> String {
     let RouteView { access, leads_to, .. } = RouteView::of(route, settings);
-    let (name, passes) = (&route.name, match access.as_str() {
-        "public" => "anyone",
-        "user" => "anyone who is signed in",
-        role => role,
-    });
+    let (name, passes) = (
+        &route.name,
+        match access.as_str() {
+            "public" => "anyone",
+            "user" => "anyone who is signed in",
+            role => role,
+        },
+    );
     match route.target {
-        Target::Own(Endpoint::Unknown) => format!("what is under {name} is the gateway's own, and it has no such endpoint"),
+        Target::Own(Endpoint::Unknown) => {
+            format!("what is under {name} is the gateway's own, and it has no such endpoint")
+        }
         _ => format!("route {name} is for {passes}, and leads to {leads_to}"),
     }
 }

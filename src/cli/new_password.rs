@@ -15,7 +15,9 @@ pub fn read(from_stdin: bool) -> Result<Zeroizing<String>, CliError> {
     }
     let input = io::stdin();
     if input.is_terminal() {
-        return Err(CliError::new("this terminal would show the password; leave --password-stdin out to be asked for it"));
+        return Err(CliError::new(
+            "this terminal would show the password; leave --password-stdin out to be asked for it",
+        ));
     }
     first_line(input.lock())
 }
@@ -25,7 +27,9 @@ fn prompt() -> Result<Zeroizing<String>, CliError> {
         rpassword::prompt_password(text).map(Zeroizing::new).map_err(|error| {
             CliError::new(match error.kind() {
                 io::ErrorKind::UnexpectedEof => "no password was typed; nothing was changed",
-                _ => "there is no terminal to ask for the password at; give it on standard input, with --password-stdin",
+                _ => {
+                    "there is no terminal to ask for the password at; give it on standard input, with --password-stdin"
+                }
             })
         })
     };

@@ -146,8 +146,9 @@ impl<'a> Section<'a> {
     }
 
     pub fn size(&mut self, key: &'static str, default: u64) -> u64 {
-        let parse =
-            |text: &str| units::size(text).and_then(|size| if size > 0 { Ok(size) } else { Err("a size of 0 lets nothing through") });
+        let parse = |text: &str| {
+            units::size(text).and_then(|size| if size > 0 { Ok(size) } else { Err("a size of 0 lets nothing through") })
+        };
         self.text(key, parse).unwrap_or(default)
     }
 

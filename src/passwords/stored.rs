@@ -16,7 +16,9 @@ pub enum StoredHash {
 /// Why a hash cannot be used. Says nothing of the hash itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HashError {
-    #[error("it is not a hash of bcrypt ($2a$, $2b$, $2y$), or of argon2, scrypt or pbkdf2 in the PHC format or passlib's")]
+    #[error(
+        "it is not a hash of bcrypt ($2a$, $2b$, $2y$), or of argon2, scrypt or pbkdf2 in the PHC format or passlib's"
+    )]
     Unknown,
     #[error("it is damaged or cut short")]
     Malformed,

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use serde_json::Value;
 
 pub mod app;
+pub mod commands;
 pub mod cookies;
 pub mod demo;
 pub mod forge;
