@@ -6,6 +6,7 @@ use super::support::forge::Token;
 use super::support::gateway::{Gateway, PASSWORD};
 use super::support::{Answer, bearer, send};
 use super::{gateway, members};
+use crate::support::wait::until;
 
 const NEW_PASSWORD: &str = "another fine long sentence";
 
@@ -38,7 +39,7 @@ fn me_says_who_is_calling_as_the_user_stands_now() {
     assert_eq!(members(&answer.json()), ["email", "roles", "sessionId", "userId"]);
     assert_eq!((&answer.json()["email"], &answer.json()["roles"]), (&json!("ann@example.com"), &json!(["admin"])));
     gateway.house.says(&["user", "roles", "ann@example.com", "auditor", "editor"], "");
-    gateway.eventually("the new roles are in force", || me().json()["roles"] == json!(["auditor", "editor"]));
+    until("the new roles are in force", || me().json()["roles"] == json!(["auditor", "editor"]));
     gateway.get("/auth/me", &[]).is_problem(401, "missing_token");
     gateway.get("/auth/me", &[("authorization", "Bearer junk")]).is_problem(401, "invalid_token");
 }

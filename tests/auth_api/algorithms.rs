@@ -12,6 +12,7 @@ use super::support::bearer;
 use super::support::forge::{ACCESS_SECRET, REFRESH_SECRET, Token, hs256_house};
 use super::support::gateway::{Gateway, House, usual};
 use super::support::origin::Origin;
+use crate::support::wait::until;
 
 fn house(auth: &str) -> Arc<House> {
     let house = House::new(&usual(Origin::start().address, "", &format!("[auth]\n{auth}\n")));
@@ -104,14 +105,14 @@ fn a_new_key_is_published_before_it_signs_and_the_old_one_verifies_until_its_las
     let before = gateway.login("ann@example.com");
     let old = published(&gateway)[0]["kid"].clone();
     gateway.house.says(&["key", "rotate"], "");
-    gateway.eventually("the new key is published", || published(&gateway).len() == 2);
+    until("the new key is published", || published(&gateway).len() == 2);
     let keys = published(&gateway);
     let new = keys.iter().map(|key| &key["kid"]).find(|kid| **kid != old).unwrap();
     let kid_of = |tokens: &Value| Token::open(&tokens["accessToken"]).header["kid"].clone();
     assert_eq!(kid_of(&gateway.login("ann@example.com")), old, "not yet");
 
     passes(&gateway, 601);
-    gateway.eventually("the new key signs", || kid_of(&gateway.login("ann@example.com")) == *new);
+    until("the new key signs", || kid_of(&gateway.login("ann@example.com")) == *new);
     let after = gateway.login("ann@example.com");
     for tokens in [&before, &after] {
         assert_eq!(gateway.get("/x", &[("authorization", &bearer(tokens))]).status, 200);
@@ -119,7 +120,7 @@ fn a_new_key_is_published_before_it_signs_and_the_old_one_verifies_until_its_las
     }
 
     passes(&gateway, 16 * 60);
-    gateway.eventually("the old key is gone", || published(&gateway).len() == 1);
+    until("the old key is gone", || published(&gateway).len() == 1);
     gateway.get("/x", &[("authorization", &bearer(&before))]).is_problem(401, "invalid_token");
     assert_eq!(gateway.get("/x", &[("authorization", &bearer(&after))]).status, 200);
     let renewed = gateway.refresh(&before["refreshToken"]).json();

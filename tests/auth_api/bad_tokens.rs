@@ -8,6 +8,7 @@ use super::support::forge::{ACCESS_SECRET, REFRESH_SECRET, Token, hs256_house, s
 use super::support::gateway::Gateway;
 use super::support::origin::Origin;
 use super::support::{Answer, bearer};
+use crate::support::wait::until;
 
 /// What a token is presented to.
 type Door = fn(&Gateway, &str) -> Answer;
@@ -190,7 +191,7 @@ fn an_access_token_ends_when_its_time_is_over() {
     let gateway = gateway("[auth]\naccess_ttl = \"1s\"\n");
     let tokens = gateway.login("ann@example.com");
     assert_eq!(tokens["expiresIn"], 1);
-    gateway.eventually("the token expires", || {
+    until("the token expires", || {
         let answer = gateway.get("/x", &[("authorization", &bearer(&tokens))]);
         answer.status == 401 && answer.code() == "token_expired"
     });

@@ -6,6 +6,7 @@ use super::support::forge::Token;
 use super::support::gateway::{Gateway, PASSWORD};
 use super::support::{Answer, bearer};
 use super::{gateway, members};
+use crate::support::wait::until;
 
 const JSON: &str = "[log]\nformat = \"json\"\n";
 
@@ -13,7 +14,7 @@ const JSON: &str = "[log]\nformat = \"json\"\n";
 fn lines(gateway: &Gateway, kind: &str, answer: &Answer) -> Vec<Value> {
     let id = answer.field("x-request-id");
     let ends = |line: &str| line.contains("\"log\":\"access\"") && line.contains(id);
-    gateway.eventually("the request's line", || gateway.log().lines().any(ends));
+    until("the request's line", || gateway.log().lines().any(ends));
     let log = gateway.log();
     let all = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|_| panic!("{line}")));
     all.filter(|line| line["log"] == kind && line["requestId"] == id).collect()

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::support::bearer;
 use super::support::gateway::{Gateway, PASSWORD};
 use super::support::origin::Origin;
+use crate::support::wait::until;
 
 /// PRODUCT.md 8, with a label of each.
 const CATALOGUE: [&str; 32] = [
@@ -59,7 +60,7 @@ fn every_name_of_the_catalogue_is_there_after_one_event_of_each_kind() {
     let gateway = Gateway::usual(Origin::start().address, "", nowhere);
     happens(&gateway);
     let fresh = gateway.house.run();
-    gateway.eventually("the feed is heard", || gateway.metric("portcullis_revocation_lag_seconds_count") > 0.0);
+    until("the feed is heard", || gateway.metric("portcullis_revocation_lag_seconds_count") > 0.0);
     let text = gateway.admin("/metrics");
     assert_eq!((text.status, text.field("content-type")), (200, "text/plain; version=0.0.4"));
     for name in CATALOGUE {
@@ -97,7 +98,7 @@ fn happens(gateway: &Gateway) {
     // Another process's write, that this gateway's copy must follow.
     gateway.house.says(&["user", "roles", "ann@example.com", "reader"], "");
     let me = || gateway.get("/auth/me", &[("authorization", &token)]).json();
-    gateway.eventually("the new roles are in force", || me()["roles"] == json!(["reader"]));
+    until("the new roles are in force", || me()["roles"] == json!(["reader"]));
     gateway.send("POST", "/auth/logout-all", &[("authorization", &token)], None);
     let database = gateway.house.database();
     database.execute_batch("BEGIN IMMEDIATE").unwrap();
