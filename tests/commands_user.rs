@@ -1,5 +1,7 @@
 //! `portcullis user …` on the live store, while a gateway runs on it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod support;
 
 use std::sync::Arc;
