@@ -1,5 +1,7 @@
 //! The tables, and the steps from one version of them to the next. Forward only.
 
+use std::time::Duration;
+
 use rusqlite::Connection;
 
 use super::rows::unavailable;
@@ -52,21 +54,35 @@ CREATE TABLE feed (
 "];
 
 /// Settings of every connection. `FULL`: a commit that was answered survives a power cut.
-pub(super) fn prepare(db: &Connection, busy: std::time::Duration) -> Result<()> {
-    db.busy_timeout(busy).map_err(unavailable)?;
+pub(super) fn prepare(db: &mut Connection) -> Result<()> {
+    db.busy_handler(Some(wait_for_a_turn)).map_err(unavailable)?;
     db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
         .map_err(unavailable)
 }
 
+/// Another process writes: its turn is over within milliseconds, and the next begins right after it. Whoever looks rarely,
+/// as SQLite's own handler soon does, may never find the gap; so look often, at uneven times, for about two seconds.
+fn wait_for_a_turn(looks: i32) -> bool {
+    let nap = Duration::from_micros(400 + 150 * u64::from(looks.unsigned_abs() % 8));
+    std::thread::sleep(nap);
+    looks < 2000
+}
+
 pub(super) fn migrate(db: &mut Connection) -> Result<()> {
+    // A command that only reads must not wait for a turn to write.
+    if missing(db)?.is_empty() {
+        return Ok(());
+    }
     let step = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(unavailable)?;
-    let version: u32 = step.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(unavailable)?;
-    let Some(steps) = STEPS.get(version as usize..) else {
-        return Err(StoreError::Newer(version));
-    };
-    for sql in steps {
+    for sql in missing(&step)? {
         step.execute_batch(sql).map_err(unavailable)?;
     }
     step.pragma_update(None, "user_version", STEPS.len() as u32).map_err(unavailable)?;
     step.commit().map_err(unavailable)
+}
+
+/// The steps that this database has not made.
+fn missing(db: &Connection) -> Result<&'static [&'static str]> {
+    let version: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(unavailable)?;
+    STEPS.get(version as usize..).ok_or(StoreError::Newer(version))
 }
