@@ -9,6 +9,7 @@ use super::Configuration;
 use crate::clock::Stopwatch;
 use crate::gate::access::Permit;
 use crate::gateway::Arrival;
+use crate::telemetry::metrics::UpstreamError;
 
 /// What Pingora carries from hook to hook.
 pub struct Exchange {
@@ -19,7 +20,7 @@ pub struct Exchange {
     pub request_id: String,
     pub over_tls: bool,
     pub arrival: Option<Arrival>,
-    /// The error's code, or `allowed`: for the access line.
+    /// The error's code, `allowed` or [`CLIENT_GONE`]: for the access line.
     pub outcome: &'static str,
     pub stage: Stage,
 }
@@ -32,6 +33,9 @@ pub enum Stage {
     /// It goes on to an upstream. Only a permit brings a request here.
     Admitted { upstream: usize, permit: Permit, tunnel: bool, body: Body },
 }
+
+/// The outcome of an exchange whose client did not stay to its end.
+pub const CLIENT_GONE: &str = "client_gone";
 
 /// The body of a proxied request, as far as it has come.
 pub struct Body {
@@ -64,6 +68,16 @@ impl Exchange {
         let request_id = Uuid::new_v4().simple().to_string();
         let (watch, stage) = (Stopwatch::start(), Stage::Arrived);
         Self { configuration, watch, request_id, over_tls: false, arrival: None, outcome: "", stage }
+    }
+
+    /// Counted under the upstream's name, and logged.
+    pub fn upstream_failed(&self, kind: UpstreamError) {
+        if let Stage::Admitted { upstream, .. } = &self.stage
+            && let Some(upstream) = self.configuration.upstreams.get(*upstream)
+        {
+            self.configuration.gateway.api.metrics.upstream_failed(&upstream.name, kind);
+            tracing::warn!(upstream = upstream.name, ?kind, "an upstream failed");
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 mod body;
 pub mod crowd;
 mod exchange;
+mod failure;
 pub mod framing;
 pub mod guard;
 mod head;
@@ -24,13 +25,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::TRANSFER_ENCODING;
-use http::{Method, Version};
+use http::{Method, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
-use pingora::{Error, ErrorSource, ErrorType, Result};
+use pingora::{Error, ErrorType, Result};
 
-use self::exchange::{Body, Exchange, Stage};
+use self::exchange::{Body, CLIENT_GONE, Exchange, Stage};
+use self::failure::Failure;
 use self::guard::Guarded;
 use self::upstream::Upstream;
 use crate::api::Call;
@@ -40,7 +42,6 @@ use crate::gate::denial::Denial;
 use crate::gate::route::Endpoint;
 use crate::gateway::{Admission, Gateway};
 use crate::telemetry::access_log::AccessLine;
-use crate::telemetry::metrics::UpstreamError;
 
 /// How long a client may be silent in the middle of a body.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -231,9 +232,17 @@ impl ProxyHttp for Proxy {
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Exchange) -> FailToProxy {
-        let denial = self.blame(error, exchange);
-        let begun = session.response_written().is_some();
-        if let (Some(denial), false) = (&denial, begun) {
+        let denial = match Failure::of(error) {
+            Failure::ClientGone => None,
+            Failure::Denied(denial) => Some(denial),
+            Failure::Upstream(kind, denial) => {
+                exchange.upstream_failed(kind);
+                Some(denial)
+            }
+        };
+        // Whatever was said before that, the access line says how it ended.
+        exchange.outcome = denial.as_ref().map_or(CLIENT_GONE, Denial::code);
+        if let (Some(denial), false) = (&denial, has_begun(session)) {
             session.set_keepalive(None);
             // If the client cannot be told either, it is gone.
             let _ = self.refuse(session, exchange, denial).await;
@@ -273,39 +282,9 @@ impl ProxyHttp for Proxy {
     }
 }
 
-impl Proxy {
-    /// Whose fault a failed exchange was; `None` if the client has gone.
-    fn blame(&self, error: &Error, exchange: &Exchange) -> Option<Denial> {
-        if let ErrorType::HTTPStatus(status) = error.etype()
-            && *status == Denial::PayloadTooLarge.status().as_u16()
-        {
-            return Some(Denial::PayloadTooLarge);
-        }
-        let (denial, kind) = match (error.esource(), error.etype()) {
-            (ErrorSource::Internal, _) => return Some(Denial::Internal),
-            (ErrorSource::Downstream, ErrorType::ReadTimedout) => return Some(Denial::RequestTimeout),
-            // What Pingora names itself: chunks or trailers that cannot be read.
-            (ErrorSource::Downstream, ErrorType::Custom(_)) => {
-                return Some(Denial::BadRequest("The body is not framed as it should be."));
-            }
-            (ErrorSource::Downstream, _) => return None,
-            (_, ErrorType::ConnectTimedout) => (Denial::UpstreamUnreachable, UpstreamError::Connect),
-            (_, ErrorType::ReadTimedout | ErrorType::WriteTimedout) => {
-                (Denial::UpstreamTimeout, UpstreamError::Timeout)
-            }
-            (_, ErrorType::ConnectRefused | ErrorType::ConnectError | ErrorType::ConnectNoRoute) => {
-                (Denial::UpstreamUnreachable, UpstreamError::Connect)
-            }
-            _ => (Denial::UpstreamUnreachable, UpstreamError::Broken),
-        };
-        if let Stage::Admitted { upstream, .. } = &exchange.stage
-            && let Some(upstream) = exchange.configuration.upstreams.get(*upstream)
-        {
-            exchange.configuration.gateway.api.metrics.upstream_failed(&upstream.name, kind);
-            tracing::warn!(upstream = upstream.name, ?kind, "an upstream failed");
-        }
-        Some(denial)
-    }
+/// An answer has begun, and no other can be given. Informational ones come before it.
+fn has_begun(session: &Session) -> bool {
+    session.response_written().is_some_and(|head| head.status == StatusCode::SWITCHING_PROTOCOLS || !head.status.is_informational())
 }
 
 /// To a page of a trusted origin: it may make the request it asks about.

@@ -1,0 +1,65 @@
+//! What a failed exchange was: whose fault, and what the client is told.
+
+use pingora::{Error, ErrorSource, ErrorType};
+
+use crate::gate::denial::Denial;
+use crate::telemetry::metrics::UpstreamError;
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The client has gone: there is nobody to tell.
+    ClientGone,
+    /// The client's fault, or ours.
+    Denied(Denial),
+    Upstream(UpstreamError, Denial),
+}
+
+impl Failure {
+    pub fn of(error: &Error) -> Self {
+        use ErrorType as E;
+        if let E::HTTPStatus(status) = error.etype()
+            && *status == Denial::PayloadTooLarge.status().as_u16()
+        {
+            return Self::Denied(Denial::PayloadTooLarge);
+        }
+        match (error.esource(), error.etype()) {
+            (ErrorSource::Internal, _) => Self::Denied(Denial::Internal),
+            (ErrorSource::Downstream, E::ReadTimedout) => Self::Denied(Denial::RequestTimeout),
+            // So Pingora calls bytes after the end of a request whose answer has not come yet.
+            (ErrorSource::Downstream, E::ConnectError) => {
+                Self::Denied(Denial::BadRequest("Wait for the answer before you send anything else."))
+            }
+            (ErrorSource::Downstream, E::InvalidHTTPHeader) => {
+                Self::Denied(Denial::BadRequest("The Connection field names what it may not."))
+            }
+            // What Pingora names itself: chunks or trailers that cannot be read.
+            (ErrorSource::Downstream, E::Custom(_)) => {
+                Self::Denied(Denial::BadRequest("The body is not framed as it should be."))
+            }
+            (ErrorSource::Downstream, _) => Self::ClientGone,
+            (_, E::ConnectTimedout | E::ConnectRefused | E::ConnectError | E::ConnectNoRoute | E::SocketError)
+            | (_, E::TLSHandshakeFailure | E::TLSHandshakeTimedout | E::InvalidCert | E::HandshakeError) => {
+                Self::Upstream(UpstreamError::Connect, Denial::UpstreamUnreachable)
+            }
+            (_, E::ReadTimedout | E::WriteTimedout) => Self::Upstream(UpstreamError::Timeout, Denial::UpstreamTimeout),
+            _ => Self::Upstream(UpstreamError::Broken, Denial::UpstreamUnreachable),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_error_is_another_fault_at_the_other_end() {
+        let of = |error: Box<Error>| Failure::of(&error);
+        assert_eq!(of(Error::new_down(ErrorType::ReadTimedout)), Failure::Denied(Denial::RequestTimeout));
+        let timeout = Failure::Upstream(UpstreamError::Timeout, Denial::UpstreamTimeout);
+        assert_eq!(of(Error::new_up(ErrorType::ReadTimedout)), timeout);
+        assert_eq!(of(Error::new_down(ErrorType::ConnectionClosed)), Failure::ClientGone);
+        let broken = Failure::Upstream(UpstreamError::Broken, Denial::UpstreamUnreachable);
+        assert_eq!(of(Error::new_up(ErrorType::ConnectionClosed)), broken);
+        assert_eq!(of(Error::new_in(ErrorType::ReadTimedout)), Failure::Denied(Denial::Internal));
+    }
+}
