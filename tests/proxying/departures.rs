@@ -13,7 +13,7 @@ const ONE_PLACE: &str = "max_connections = 1";
 
 fn is_told(gateway: &Gateway, path: &str) {
     let line = gateway.wait_for_line(&format!("path={path} "));
-    assert!(line.contains("outcome=client_gone"), "{line}");
+    assert!(line.contains("outcome=client_gone "), "{line}");
 }
 
 #[test]

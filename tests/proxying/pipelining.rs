@@ -1,4 +1,5 @@
-//! Requests sent before the last one was answered (RFC 9112 section 9.3.2): each is decided on its own and answered in turn.
+//! Requests sent before the last one was answered (RFC 9112 section 9.3.2). They are not served: the connection ends after
+//! the answer, and the client asks again. What must never happen is that one is taken for a part of another.
 
 use crate::public_app;
 use crate::support::bearer;
@@ -7,36 +8,35 @@ use crate::support::origin::Origin;
 use crate::support::played::Played;
 use crate::support::wire::Wire;
 
-
-fn get(path: &str, credential: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nhost: a\r\n{credential}\r\n")
+fn get(path: &str, fields: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: a\r\n{fields}\r\n")
 }
 
 #[test]
-fn pipelined_requests_are_answered_in_their_order() {
+fn what_follows_in_the_same_piece_is_left_for_another_connection() {
     let app = Origin::start();
     let gateway = Gateway::usual(app.address, "", "");
     let token = format!("authorization: {}\r\n", bearer(&gateway.login("bob@example.com")));
-    let requests = [
-        get("/public/1", ""),
-        get("/2", ""),
-        get("/3", &token),
-        get("/admin/4", &token),
-        get("/auth/me", &token),
-        get("/public/6", ""),
-    ];
-    let mut client = Wire::to(gateway.listen);
-    client.send(requests.concat());
-    let statuses: Vec<u16> = requests.iter().map(|_| client.answer().expect("an answer to each").status).collect();
-    assert_eq!(statuses, [200, 401, 200, 403, 200, 200]);
-    let seen = app.seen();
-    assert_eq!(seen.iter().map(|seen| seen.path()).collect::<Vec<_>>(), ["/public/1", "/3", "/public/6"]);
-    assert_eq!(seen[1].all("x-user-email"), ["bob@example.com"]);
-    assert!(seen[0].all("x-user-email").is_empty() && seen[2].all("x-user-email").is_empty(), "one's identity is no other's");
+    for (first, status) in [
+        (get("/public/1", ""), 200),
+        (get("/1", ""), 401),
+        (get("/1", &token), 200),
+        (get("/auth/me", &token), 200),
+        ("POST /public/1 HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nbody".to_owned(), 200),
+        ("POST /1 HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n".to_owned(), 401),
+    ] {
+        let mut client = Wire::to(gateway.listen);
+        client.send(format!("{first}{}{}", get("/public/second", ""), get("/second", &token)));
+        assert_eq!(client.answer().expect("an answer to the first").status, status, "{first}");
+        assert!(client.is_closed(), "{first}");
+    }
+    assert!(app.seen().iter().all(|seen| seen.path() != "/second" && seen.path() != "/public/second"));
+    let bodies: Vec<_> = app.seen().into_iter().filter(|seen| !seen.body.is_empty()).collect();
+    assert_eq!((bodies.len(), bodies[0].body.as_slice()), (1, &b"body"[..]));
 }
 
 #[test]
-fn a_request_that_comes_while_another_is_served_waits_its_turn() {
+fn what_comes_while_the_app_is_still_asked_is_an_error() {
     let app = Played::bind();
     let gateway = public_app(app.address, "", "");
     let mut client = Wire::to(gateway.listen);
@@ -44,21 +44,7 @@ fn a_request_that_comes_while_another_is_served_waits_its_turn() {
     let mut served = app.accept();
     served.request().unwrap();
     client.send(get("/2", ""));
-    // The second has come: its bytes are in the gateway's hands, or will be when it asks for them.
-    served.send("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n1");
-    assert_eq!(client.answer().expect("an answer to the first").body, "1");
-    assert_eq!(served.request().expect("the second request").path(), "/2");
-    served.send("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n2");
-    assert_eq!(client.answer().expect("an answer to the second").body, "2");
-}
-
-#[test]
-fn a_body_ends_before_the_pipelined_request() {
-    let app = Origin::start();
-    let gateway = public_app(app.address, "", "");
-    let mut client = Wire::to(gateway.listen);
-    client.send(format!("POST /1 HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nbody{}", get("/2", "")));
-    assert_eq!((client.answer().unwrap().status, client.answer().unwrap().status), (200, 200));
-    let seen = app.seen();
-    assert_eq!((seen[0].body.as_slice(), seen[1].path(), seen.len()), (&b"body"[..], "/2", 2));
+    client.answer().expect("an answer").is_problem(400, "bad_request");
+    assert!(client.is_closed());
+    assert!(served.rest().is_empty() && app.is_alone());
 }

@@ -156,8 +156,7 @@ fn a_handshake_that_the_app_never_answers_ends_in_time() {
     client.ask("GET", "/socket", &HANDSHAKE);
     let mut served = app.accept();
     served.request().unwrap();
-    let answered = client.answer().expect("an answer");
-    assert_eq!((answered.status, answered.code().as_str()), (504, "upstream_timeout"));
+    client.answer().expect("an answer").is_problem(504, "upstream_timeout");
     assert!(served.is_closed());
     assert_eq!(gateway.metric("portcullis_upstream_errors_total{kind=\"timeout\",upstream=\"app\"}"), 1.0);
 }
@@ -228,8 +227,7 @@ fn what_is_sent_while_the_app_thinks_about_it_is_no_request() {
     let mut served = app.accept();
     served.request().unwrap();
     client.send(SMUGGLED);
-    let answered = client.answer();
-    assert!(answered.is_none_or(|answer| answer.status == 400));
+    client.answer().expect("an answer").is_problem(400, "bad_request");
     assert!(served.rest().is_empty(), "the app was sent more than the handshake");
     gateway.wait_for_line("path=/socket");
     assert!(app.is_alone() && !gateway.log().contains("/smuggled"), "{}", gateway.log());
@@ -244,6 +242,5 @@ fn a_switch_that_nobody_asked_for_is_a_broken_answer() {
     let mut served = app.accept();
     served.request().unwrap();
     served.send(SWITCHED);
-    let answered = client.answer().unwrap();
-    assert_eq!((answered.status, answered.code().as_str()), (502, "upstream_unreachable"));
+    client.answer().unwrap().is_problem(502, "upstream_unreachable");
 }
