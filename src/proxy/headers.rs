@@ -11,17 +11,19 @@ use crate::gate::access::Permit;
 use crate::gate::client::{FORWARDED_FOR, REQUEST_ID};
 use crate::gate::credential::{self, Credential};
 
-/// Fields by which an earlier hop describes the request. From anyone but a trusted proxy they are claims, and go.
-const FORWARDED: [&str; 8] = [
-    FORWARDED_FOR,
-    "x-forwarded-proto",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-server",
-    "x-forwarded-prefix",
-    "x-real-ip",
+/// Fields by which an earlier hop describes the request, beside those that begin with [`FORWARDED`]. From anyone but a
+/// trusted proxy they are claims, and go.
+const FORWARDING: [&str; 7] = [
     "forwarded",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "true-client-ip",
+    "x-original-forwarded-for",
+    "x-original-host",
 ];
+
+const FORWARDED: &str = "x-forwarded-";
 
 /// Fields of an answer that concern one connection (RFC 9110 section 7.6.1).
 const HOP_BY_HOP: [&str; 4] = ["keep-alive", "proxy-authenticate", "proxy-connection", "trailer"];
@@ -32,7 +34,10 @@ pub fn to_upstream(request: &mut RequestHeader, exchange: &Exchange, permit: &Pe
     let dropped: Vec<HeaderName> = request
         .headers
         .keys()
-        .filter(|name| gateway.identity.is_claimed(name) || (!trusted && is_forwarding(name)) || is_our_id(name))
+        .filter(|name| {
+            let believed = trusted && is_plainly_spelled(name);
+            gateway.identity.is_claimed(name) || (is_forwarding(name) && !believed) || is_spelled(name, REQUEST_ID)
+        })
         .cloned()
         .collect();
     for name in &dropped {
@@ -115,12 +120,20 @@ fn sets(set_cookie: &HeaderValue, ours: impl Fn(&str) -> bool) -> bool {
 }
 
 fn is_forwarding(name: &HeaderName) -> bool {
-    let folded: String = name.as_str().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    FORWARDED.contains(&folded.as_str())
+    begins_with(name, FORWARDED) || FORWARDING.iter().any(|field| is_spelled(name, field))
 }
 
-fn is_our_id(name: &HeaderName) -> bool {
-    let name = name.as_str().as_bytes();
-    name.len() == REQUEST_ID.len()
-        && name.iter().zip(REQUEST_ID.bytes()).all(|(got, ours)| *got == ours || !got.is_ascii_alphanumeric())
+/// In any spelling that an app may fold into this one.
+fn is_spelled(name: &HeaderName, field: &str) -> bool {
+    name.as_str().len() == field.len() && begins_with(name, field)
+}
+
+fn begins_with(name: &HeaderName, field: &str) -> bool {
+    let folded = name.as_str().bytes().map(|b| if b.is_ascii_alphanumeric() { b } else { b'-' });
+    name.as_str().len() >= field.len() && folded.zip(field.bytes()).all(|(got, wanted)| got == wanted)
+}
+
+/// As proxies write names. Another spelling came from further away.
+fn is_plainly_spelled(name: &HeaderName) -> bool {
+    name.as_str().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
