@@ -1,8 +1,8 @@
 //! What changes on a request on its way to the upstream, and on its answer on the way back. Called where Pingora has
 //! already taken off what is hop-by-hop, so that nothing a client nominates can take our own fields away.
 
-use http::header::{AUTHORIZATION, COOKIE, HOST, SET_COOKIE};
-use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, SET_COOKIE, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 
@@ -26,7 +26,8 @@ const FORWARDING: [&str; 7] = [
 const FORWARDED: &str = "x-forwarded-";
 
 /// Fields of an answer that concern one connection (RFC 9110 section 7.6.1).
-const HOP_BY_HOP: [&str; 4] = ["keep-alive", "proxy-authenticate", "proxy-connection", "trailer"];
+const HOP_BY_HOP: [&str; 6] =
+    ["connection", "keep-alive", "proxy-authenticate", "proxy-connection", "trailer", "upgrade"];
 
 pub fn to_upstream(request: &mut RequestHeader, exchange: &Exchange, permit: &Permit) -> Result<()> {
     let gateway = &exchange.configuration.gateway;
@@ -81,8 +82,9 @@ fn state_the_way(request: &mut RequestHeader, exchange: &Exchange, trusted: bool
 pub fn to_client(response: &mut ResponseHeader, request: &HeaderMap, exchange: &Exchange, guarded: bool) -> Result<()> {
     // RFC 9112 section 2.3: whatever the upstream speaks, this answer is in our version of HTTP.
     response.set_version(Version::HTTP_11);
-    for name in HOP_BY_HOP {
-        response.remove_header(name);
+    // The answer to a handshake is about its connection.
+    if response.status != StatusCode::SWITCHING_PROTOCOLS {
+        strip_hop_by_hop(response);
     }
     let cookies = &exchange.configuration.gateway.api.cookies;
     let set: Vec<HeaderValue> = response.headers.get_all(SET_COOKIE).iter().cloned().collect();
@@ -102,6 +104,20 @@ pub fn to_client(response: &mut ResponseHeader, request: &HeaderMap, exchange: &
         }
     }
     response.insert_header(REQUEST_ID, exchange.request_id.as_str())
+}
+
+/// RFC 9110 section 7.6.1. How long the body is stays said: an app that nominates that cannot mean it.
+fn strip_hop_by_hop(response: &mut ResponseHeader) {
+    let nominations: Vec<HeaderValue> = response.headers.get_all(CONNECTION).iter().cloned().collect();
+    let nominated = nominations.iter().flat_map(|value| value.as_bytes().split(|b| *b == b','));
+    for name in nominated.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()) {
+        if ![CONTENT_LENGTH, TRANSFER_ENCODING].contains(&name) {
+            response.remove_header(&name);
+        }
+    }
+    for name in HOP_BY_HOP {
+        response.remove_header(name);
+    }
 }
 
 /// The fields that let a page of a trusted origin read an answer. Any other origin gets none.
