@@ -98,7 +98,8 @@ pub fn to_client(response: &mut ResponseHeader, request: &HeaderMap, exchange: &
     if guarded && !response.headers.contains_key("cache-control") && !response.headers.contains_key("expires") {
         response.insert_header("cache-control", "private")?;
     }
-    if !response.headers.contains_key("access-control-allow-origin") {
+    // An app that speaks of CORS at all is left to it.
+    if !response.headers.keys().any(|name| name.as_str().starts_with("access-control-")) {
         for (name, value) in cors(request, exchange) {
             response.append_header(name, value)?;
         }
