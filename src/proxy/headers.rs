@@ -132,7 +132,10 @@ pub fn cors(request: &HeaderMap, exchange: &Exchange) -> Vec<(HeaderName, Header
 }
 
 fn sets(set_cookie: &HeaderValue, ours: impl Fn(&str) -> bool) -> bool {
-    let name = set_cookie.as_bytes().split(|b| *b == b'=' || *b == b';').next().unwrap_or_default();
+    // A cookie without a name is sent back as its bare value, which may hold a name.
+    let pair = set_cookie.as_bytes().trim_ascii_start();
+    let pair = pair.strip_prefix(b"=").unwrap_or(pair);
+    let name = pair.split(|b| *b == b'=' || *b == b';').next().unwrap_or_default();
     std::str::from_utf8(name.trim_ascii()).is_ok_and(ours)
 }
 
