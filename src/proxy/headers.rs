@@ -47,7 +47,7 @@ pub fn to_upstream(request: &mut RequestHeader, exchange: &Exchange, permit: &Pe
     if !gateway.forward_token && !matches!(credential::read(&request.headers), Ok(Credential::Absent)) {
         request.remove_header(&AUTHORIZATION);
     }
-    if request.headers.contains_key(COOKIE) {
+    if !gateway.api.cookies.may_pass(&request.headers) {
         let left = gateway.api.cookies.without_ours(&request.headers);
         request.remove_header(&COOKIE);
         if let Some(cookies) = left {
