@@ -6,6 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Configuration;
+use super::upstream::Turn;
 use crate::clock::Stopwatch;
 use crate::gate::access::Permit;
 use crate::gateway::Arrival;
@@ -31,7 +32,7 @@ pub enum Stage {
     /// We have answered, or shall.
     Answered,
     /// It goes on to an upstream. Only a permit brings a request here.
-    Admitted { upstream: usize, permit: Permit, tunnel: bool, body: Body },
+    Admitted { upstream: usize, turn: Turn, permit: Permit, tunnel: bool, body: Body },
 }
 
 /// The outcome of an exchange whose client did not stay to its end.
@@ -68,6 +69,12 @@ impl Exchange {
         let request_id = Uuid::new_v4().simple().to_string();
         let (watch, stage) = (Stopwatch::start(), Stage::Arrived);
         Self { configuration, watch, request_id, over_tls: false, arrival: None, outcome: "", stage }
+    }
+
+    /// Whether another server can be asked instead of one that could not be connected to.
+    pub fn pass_over(&mut self) -> bool {
+        let Stage::Admitted { upstream, turn, .. } = &mut self.stage else { return false };
+        self.configuration.upstreams.get(*upstream).is_some_and(|upstream| upstream.pass_over(turn))
     }
 
     /// Counted under the upstream's name, and logged.

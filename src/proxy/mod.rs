@@ -42,6 +42,7 @@ use crate::gate::denial::Denial;
 use crate::gate::route::Endpoint;
 use crate::gateway::{Admission, Gateway};
 use crate::telemetry::access_log::AccessLine;
+use crate::telemetry::metrics::UpstreamError;
 
 /// How long a client may be silent in the middle of a body.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -94,7 +95,8 @@ impl Proxy {
                 if tunnel {
                     session.set_read_timeout(None);
                 }
-                exchange.stage = Stage::Admitted { upstream, permit, tunnel, body: Body::begin() };
+                let turn = configuration.upstreams.get(upstream).ok_or_else(unadmitted)?.turn();
+                exchange.stage = Stage::Admitted { upstream, turn, permit, tunnel, body: Body::begin() };
                 Ok(false)
             }
         }
@@ -176,8 +178,23 @@ impl ProxyHttp for Proxy {
     }
 
     async fn upstream_peer(&self, _: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
-        let Stage::Admitted { upstream, tunnel, .. } = &exchange.stage else { return Err(unadmitted()) };
-        exchange.configuration.upstreams.get(*upstream).ok_or_else(unadmitted)?.peer(*tunnel)
+        let Stage::Admitted { upstream, turn, tunnel, .. } = &exchange.stage else { return Err(unadmitted()) };
+        exchange.configuration.upstreams.get(*upstream).ok_or_else(unadmitted)?.peer(*turn, *tunnel)
+    }
+
+    /// Nothing has been sent yet: whatever the method, the next server may be asked.
+    fn fail_to_connect(
+        &self,
+        _: &mut Session,
+        _: &HttpPeer,
+        exchange: &mut Exchange,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        if exchange.pass_over() {
+            exchange.upstream_failed(UpstreamError::Connect);
+            error.set_retry(true);
+        }
+        error
     }
 
     async fn upstream_request_filter(
