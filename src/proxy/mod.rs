@@ -178,7 +178,11 @@ impl ProxyHttp for Proxy {
     }
 
     async fn upstream_peer(&self, _: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
-        let Stage::Admitted { upstream, turn, tunnel, .. } = &exchange.stage else { return Err(unadmitted()) };
+        let Stage::Admitted { upstream, turn, tunnel, body, .. } = &mut exchange.stage else {
+            return Err(unadmitted());
+        };
+        // Where this is not the first try, what was sent of it is sent again.
+        body.bytes = 0;
         exchange.configuration.upstreams.get(*upstream).ok_or_else(unadmitted)?.peer(*turn, *tunnel)
     }
 
