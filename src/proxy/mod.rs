@@ -245,7 +245,11 @@ impl ProxyHttp for Proxy {
             if !chunks && response.remove_header(&TRANSFER_ENCODING).is_some() {
                 session.set_keepalive(None);
             }
-            let Stage::Admitted { permit, .. } = &exchange.stage else { return Err(unadmitted()) };
+            let Stage::Admitted { permit, tunnel, .. } = &exchange.stage else { return Err(unadmitted()) };
+            if response.status == StatusCode::SWITCHING_PROTOCOLS && !tunnel {
+                // RFC 9110 section 7.8: the client did not ask for it, and would not know what follows.
+                return Err(Error::new_up(ErrorType::InvalidHTTPHeader));
+            }
             let guarded = permit.caller().is_some();
             headers::to_client(response, &session.req_header().headers, exchange, guarded)
         })
