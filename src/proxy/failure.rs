@@ -15,6 +15,9 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// The app took longer than it may.
+    pub const TIMEOUT: Self = Self::Upstream(UpstreamError::Timeout, Denial::UpstreamTimeout);
+
     pub fn of(error: &Error) -> Self {
         use ErrorType as E;
         if let E::HTTPStatus(status) = error.etype()
@@ -41,7 +44,7 @@ impl Failure {
             | (_, E::TLSHandshakeFailure | E::TLSHandshakeTimedout | E::InvalidCert | E::HandshakeError) => {
                 Self::Upstream(UpstreamError::Connect, Denial::UpstreamUnreachable)
             }
-            (_, E::ReadTimedout | E::WriteTimedout) => Self::Upstream(UpstreamError::Timeout, Denial::UpstreamTimeout),
+            (_, E::ReadTimedout | E::WriteTimedout) => Self::TIMEOUT,
             _ => Self::Upstream(UpstreamError::Broken, Denial::UpstreamUnreachable),
         }
     }
@@ -55,8 +58,7 @@ mod tests {
     fn the_same_error_is_another_fault_at_the_other_end() {
         let of = |error: Box<Error>| Failure::of(&error);
         assert_eq!(of(Error::new_down(ErrorType::ReadTimedout)), Failure::Denied(Denial::RequestTimeout));
-        let timeout = Failure::Upstream(UpstreamError::Timeout, Denial::UpstreamTimeout);
-        assert_eq!(of(Error::new_up(ErrorType::ReadTimedout)), timeout);
+        assert_eq!(of(Error::new_up(ErrorType::ReadTimedout)), Failure::TIMEOUT);
         assert_eq!(of(Error::new_down(ErrorType::ConnectionClosed)), Failure::ClientGone);
         let broken = Failure::Upstream(UpstreamError::Broken, Denial::UpstreamUnreachable);
         assert_eq!(of(Error::new_up(ErrorType::ConnectionClosed)), broken);

@@ -79,7 +79,7 @@ impl Proxy {
         match decided {
             Err(denial) => self.refuse(session, exchange, &denial).await,
             Ok(Admission::Preflight) => {
-                let reply = preflight(head);
+                let reply = reply::preflight(head);
                 self.reply(session, exchange, &reply).await
             }
             Ok(Admission::Own(endpoint)) => {
@@ -203,12 +203,18 @@ impl ProxyHttp for Proxy {
 
     async fn upstream_request_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         request: &mut RequestHeader,
         exchange: &mut Exchange,
     ) -> Result<()> {
         caught(async {
-            let Stage::Admitted { permit, .. } = &exchange.stage else { return Err(unadmitted()) };
+            let Stage::Admitted { permit, upstream, tunnel, .. } = &exchange.stage else { return Err(unadmitted()) };
+            if *tunnel
+                && let (Some(guarded), Some(upstream)) =
+                    (Guarded::under(session), exchange.configuration.upstreams.get(*upstream))
+            {
+                guarded.awaiting(upstream.read_timeout);
+            }
             headers::to_upstream(request, exchange, permit)
         })
         .await
@@ -250,6 +256,9 @@ impl ProxyHttp for Proxy {
                 // RFC 9110 section 7.8: the client did not ask for it, and would not know what follows.
                 return Err(Error::new_up(ErrorType::InvalidHTTPHeader));
             }
+            if let Some(guarded) = Guarded::under(session).filter(|_| is_final(response.status)) {
+                guarded.serving();
+            }
             let guarded = permit.caller().is_some();
             headers::to_client(response, &session.req_header().headers, exchange, guarded)
         })
@@ -257,7 +266,8 @@ impl ProxyHttp for Proxy {
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Exchange) -> FailToProxy {
-        let denial = match Failure::of(error) {
+        let overdue = Guarded::under(session).is_some_and(Guarded::overdue);
+        let denial = match if overdue { Failure::TIMEOUT } else { Failure::of(error) } {
             Failure::ClientGone => None,
             Failure::Denied(denial) => Some(denial),
             Failure::Upstream(kind, denial) => {
@@ -267,7 +277,8 @@ impl ProxyHttp for Proxy {
         };
         // Whatever was said before that, the access line says how it ended.
         exchange.outcome = denial.as_ref().map_or(CLIENT_GONE, Denial::code);
-        if let (Some(denial), false) = (&denial, has_begun(session)) {
+        let begun = session.response_written().is_some_and(|head| is_final(head.status));
+        if let (Some(denial), false) = (&denial, begun) {
             session.set_keepalive(None);
             // If the client cannot be told either, it is gone.
             let _ = self.refuse(session, exchange, denial).await;
@@ -307,23 +318,9 @@ impl ProxyHttp for Proxy {
     }
 }
 
-/// An answer has begun, and no other can be given. Informational ones come before it.
-fn has_begun(session: &Session) -> bool {
-    session.response_written().is_some_and(|head| head.status == StatusCode::SWITCHING_PROTOCOLS || !head.status.is_informational())
-}
-
-/// To a page of a trusted origin: it may make the request it asks about.
-fn preflight(head: &RequestHeader) -> Reply {
-    let mut reply = Reply::no_content().with("access-control-max-age", "600");
-    for (granted, asked) in [
-        ("access-control-allow-methods", "access-control-request-method"),
-        ("access-control-allow-headers", "access-control-request-headers"),
-    ] {
-        if let Some(wish) = head.headers.get(asked).and_then(|value| value.to_str().ok()) {
-            reply = reply.with(granted, wish);
-        }
-    }
-    reply
+/// Whether it is the answer, after which no other can be given, and not a word before it.
+fn is_final(status: StatusCode) -> bool {
+    status == StatusCode::SWITCHING_PROTOCOLS || !status.is_informational()
 }
 
 /// A label and a log value from a fixed set, whatever the client calls its method.
