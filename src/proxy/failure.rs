@@ -1,6 +1,9 @@
-//! What a failed exchange was: whose fault, and what the client is told.
+//! What a failed exchange was: whose fault, and what the client is told. A panic is a failure like any other.
 
-use pingora::{Error, ErrorSource, ErrorType};
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
+use pingora::{Error, ErrorSource, ErrorType, Result};
 
 use crate::gate::denial::Denial;
 use crate::telemetry::metrics::UpstreamError;
@@ -50,6 +53,13 @@ impl Failure {
     }
 }
 
+/// Pingora closes the connection of a hook that panics, without a word: this makes it an answer. [`crate::telemetry`]
+/// counts it.
+pub async fn caught<T>(hook: impl Future<Output = Result<T>>) -> Result<T> {
+    let internal = |_| Err(Error::new_in(ErrorType::InternalError));
+    AssertUnwindSafe(hook).catch_unwind().await.unwrap_or_else(internal)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,5 +73,13 @@ mod tests {
         let broken = Failure::Upstream(UpstreamError::Broken, Denial::UpstreamUnreachable);
         assert_eq!(of(Error::new_up(ErrorType::ConnectionClosed)), broken);
         assert_eq!(of(Error::new_in(ErrorType::ReadTimedout)), Failure::Denied(Denial::Internal));
+    }
+
+    #[test]
+    fn a_hook_that_panics_is_our_own_failure() {
+        let panics = async { if true { panic!("as a test of what becomes of it") } else { Ok(()) } };
+        let error = caught(panics).now_or_never().unwrap().unwrap_err();
+        assert_eq!(Failure::of(&error), Failure::Denied(Denial::Internal));
+        assert_eq!(caught(async { Ok(7) }).now_or_never().unwrap().unwrap(), 7);
     }
 }

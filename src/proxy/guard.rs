@@ -131,7 +131,9 @@ impl Guarded {
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let due = match self.phase() {
             Phase::Serving => return Poll::Pending,
-            Phase::Idle(due) | Phase::Head(due) | Phase::Parsing(due) | Phase::Awaiting(due) | Phase::Ending(due) => due,
+            Phase::Idle(due) | Phase::Head(due) | Phase::Parsing(due) | Phase::Awaiting(due) | Phase::Ending(due) => {
+                due
+            }
         };
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
         if alarm.deadline() != due {

@@ -16,14 +16,12 @@ mod reply;
 mod socket;
 pub mod upstream;
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::FutureExt;
 use http::header::TRANSFER_ENCODING;
 use http::{Method, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -32,7 +30,7 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 
 use self::exchange::{Body, CLIENT_GONE, Exchange, Stage};
-use self::failure::Failure;
+use self::failure::{Failure, caught};
 use self::guard::Guarded;
 use self::upstream::Upstream;
 use crate::api::Call;
@@ -327,13 +325,6 @@ fn is_final(status: StatusCode) -> bool {
 fn known(method: &Method) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
     KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
-}
-
-/// Pingora closes the connection of a hook that panics, without a word: this makes it an answer. [`crate::telemetry`]
-/// counts it.
-async fn caught<T>(hook: impl Future<Output = Result<T>>) -> Result<T> {
-    let internal = |_| Err(Error::new_in(ErrorType::InternalError));
-    AssertUnwindSafe(hook).catch_unwind().await.unwrap_or_else(internal)
 }
 
 /// A hook was called that only an admitted request reaches: our mistake, and so a no.
