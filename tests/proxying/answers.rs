@@ -83,7 +83,11 @@ fn what_is_private_is_marked_where_the_app_says_nothing() {
         let answered = gateway.get(path, &signed_in);
         assert_eq!((answered.status, answered.field("cache-control")), (200, cache_control), "{path}");
     }
-    assert_eq!(gateway.get("/public/none", &[]).field("cache-control"), "", "an anonymous answer is the app's business");
+    assert_eq!(
+        gateway.get("/public/none", &[]).field("cache-control"),
+        "",
+        "an anonymous answer is the app's business"
+    );
 }
 
 #[test]

@@ -36,7 +36,10 @@ fn a_client_that_leaves_before_the_answer_takes_its_request_along() {
     served.request().unwrap();
     served.send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
     assert_eq!(client.answer().unwrap().body, "ok");
-    assert!(!gateway.admin("/metrics").body.contains("portcullis_upstream_errors_total{"), "it was not the app's fault");
+    assert!(
+        !gateway.admin("/metrics").body.contains("portcullis_upstream_errors_total{"),
+        "it was not the app's fault"
+    );
 }
 
 #[test]

@@ -49,7 +49,8 @@ fn a_strangers_claims_about_the_way_are_replaced_by_what_is_so() {
     assert_eq!(seen.all("x-forwarded-proto"), ["http"]);
     assert_eq!(seen.all("x-forwarded-host"), ["gw.example"]);
     let folded = |name: &str| name.replace(['_', '.'], "-");
-    let about_the_way = seen.fields.iter().filter(|(name, _)| CLAIMS.iter().any(|c| folded(name) == folded(c).to_lowercase()));
+    let about_the_way =
+        seen.fields.iter().filter(|(name, _)| CLAIMS.iter().any(|c| folded(name) == folded(c).to_lowercase()));
     assert_eq!(about_the_way.count(), 3, "{seen:?}");
 }
 

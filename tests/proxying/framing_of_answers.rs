@@ -31,7 +31,10 @@ fn exchange(method: &str, answer: &str) -> (u16, http::HeaderMap, String) {
 #[test]
 fn an_answer_to_head_has_a_length_and_no_body() {
     let (status, headers, _) = exchange("HEAD", "HTTP/1.1 200 OK\r\ncontent-length: 1234\r\netag: \"1\"\r\n\r\n");
-    assert_eq!((status, headers["content-length"].as_bytes(), headers["etag"].as_bytes()), (200, &b"1234"[..], &b"\"1\""[..]));
+    assert_eq!(
+        (status, headers["content-length"].as_bytes(), headers["etag"].as_bytes()),
+        (200, &b"1234"[..], &b"\"1\""[..])
+    );
     let (status, headers, _) = exchange("HEAD", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
     assert_eq!((status, headers.contains_key("content-length")), (200, false));
 }
@@ -40,7 +43,8 @@ fn an_answer_to_head_has_a_length_and_no_body() {
 fn no_content_and_not_modified_have_no_body() {
     let (status, headers, _) = exchange("DELETE", "HTTP/1.1 204 No Content\r\nx-a: 1\r\n\r\n");
     assert_eq!((status, headers["x-a"].as_bytes(), headers.contains_key("transfer-encoding")), (204, &b"1"[..], false));
-    let (status, headers, _) = exchange("GET", "HTTP/1.1 304 Not Modified\r\netag: \"1\"\r\ncontent-length: 99\r\n\r\n");
+    let (status, headers, _) =
+        exchange("GET", "HTTP/1.1 304 Not Modified\r\netag: \"1\"\r\ncontent-length: 99\r\n\r\n");
     assert_eq!((status, headers["etag"].as_bytes()), (304, &b"\"1\""[..]));
 }
 

@@ -96,7 +96,10 @@ fn a_server_may_be_a_unix_socket() {
     let gateway = public(&[format!("unix:{}", path.display())], "", "");
     assert_eq!(gateway.get("/x?y=z", &[("x-user-id", "evil")]).body, "ok");
     let seen = app.join().unwrap();
-    assert_eq!((seen.path(), seen.all("x-forwarded-for"), seen.all("x-user-id").len()), ("/x?y=z", vec!["127.0.0.1"], 0));
+    assert_eq!(
+        (seen.path(), seen.all("x-forwarded-for"), seen.all("x-user-id").len()),
+        ("/x?y=z", vec!["127.0.0.1"], 0)
+    );
     drop(folder);
     let gone = gateway.get("/x", &[]);
     assert_eq!((gone.status, gone.code().as_str()), (502, "upstream_unreachable"));

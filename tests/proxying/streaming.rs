@@ -84,7 +84,9 @@ fn trailers_are_dropped_and_the_bodies_are_whole() {
     let seen = served.request().unwrap();
     assert!(seen.all("x-user-id").is_empty() && seen.all("trailer").is_empty(), "{seen:?}");
     assert_eq!((served.chunk().unwrap(), served.chunk().unwrap()), (b"abc".to_vec(), Vec::new()));
-    served.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 7\r\n\r\n");
+    served.send(
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 7\r\n\r\n",
+    );
     let answered = client.answer().unwrap();
     assert_eq!((answered.status, answered.body.as_str(), answered.field("trailer")), (200, "ok", ""));
     // Both connections are where they should be.

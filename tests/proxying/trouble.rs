@@ -116,10 +116,13 @@ fn half_an_answer_is_not_passed_off_as_a_whole_one() {
     let gateway = in_front_of(&[
         ("length", saying("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf")),
         ("chunked", saying("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n")),
-        ("stalls", app(|mut stream| {
-            stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n").unwrap();
-            park(stream);
-        })),
+        (
+            "stalls",
+            app(|mut stream| {
+                stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n").unwrap();
+                park(stream);
+            }),
+        ),
     ]);
     for (name, kind, code) in [
         ("length", "broken", "upstream_unreachable"),

@@ -59,7 +59,8 @@ fn a_signed_in_client_and_the_app_speak_through_the_gateway() {
     let gateway = Gateway::usual(app.address, "", "");
     let token = bearer(&gateway.login("bob@example.com"));
     let mut client = Wire::to(gateway.listen);
-    let fields = [("authorization", token.as_str()), ("sec-websocket-protocol", "chat"), ("origin", "https://a.example")];
+    let fields =
+        [("authorization", token.as_str()), ("sec-websocket-protocol", "chat"), ("origin", "https://a.example")];
     client.ask("GET", "/socket?room=1", &[&HANDSHAKE[..], &fields].concat());
     let mut served = app.accept();
     let seen = served.request().unwrap();

@@ -68,6 +68,8 @@ impl Origin {
 }
 
 fn serve(mut stream: TcpStream, kept: &Mutex<Vec<Seen>>, handler: &Handler) {
+    // Head and body go out as they are written, and not when the head has been acknowledged.
+    stream.set_nodelay(true).unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     // A connection that breaks is its test's business.
     while let Some(seen) = read(&mut reader) {
