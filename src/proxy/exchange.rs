@@ -6,9 +6,11 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Configuration;
+use super::upstream::Turn;
 use crate::clock::Stopwatch;
 use crate::gate::access::Permit;
 use crate::gateway::Arrival;
+use crate::telemetry::metrics::UpstreamError;
 
 /// What Pingora carries from hook to hook.
 pub struct Exchange {
@@ -19,7 +21,7 @@ pub struct Exchange {
     pub request_id: String,
     pub over_tls: bool,
     pub arrival: Option<Arrival>,
-    /// The error's code, or `allowed`: for the access line.
+    /// The error's code, `allowed` or [`CLIENT_GONE`]: for the access line.
     pub outcome: &'static str,
     pub stage: Stage,
 }
@@ -30,8 +32,11 @@ pub enum Stage {
     /// We have answered, or shall.
     Answered,
     /// It goes on to an upstream. Only a permit brings a request here.
-    Admitted { upstream: usize, permit: Permit, tunnel: bool, body: Body },
+    Admitted { upstream: usize, turn: Turn, permit: Permit, tunnel: bool, body: Body },
 }
+
+/// The outcome of an exchange whose client did not stay to its end.
+pub const CLIENT_GONE: &str = "client_gone";
 
 /// The body of a proxied request, as far as it has come.
 pub struct Body {
@@ -64,6 +69,22 @@ impl Exchange {
         let request_id = Uuid::new_v4().simple().to_string();
         let (watch, stage) = (Stopwatch::start(), Stage::Arrived);
         Self { configuration, watch, request_id, over_tls: false, arrival: None, outcome: "", stage }
+    }
+
+    /// Whether another server can be asked instead of one that could not be connected to.
+    pub fn pass_over(&mut self) -> bool {
+        let Stage::Admitted { upstream, turn, .. } = &mut self.stage else { return false };
+        self.configuration.upstreams.get(*upstream).is_some_and(|upstream| upstream.pass_over(turn))
+    }
+
+    /// Counted under the upstream's name, and logged.
+    pub fn upstream_failed(&self, kind: UpstreamError) {
+        if let Stage::Admitted { upstream, .. } = &self.stage
+            && let Some(upstream) = self.configuration.upstreams.get(*upstream)
+        {
+            self.configuration.gateway.api.metrics.upstream_failed(&upstream.name, kind);
+            tracing::warn!(upstream = upstream.name, ?kind, "an upstream failed");
+        }
     }
 }
 

@@ -52,6 +52,8 @@ enum Phase {
     Parsing(Instant),
     /// A request is being served: its own limits hold.
     Serving,
+    /// The same, and its app must answer by then.
+    Awaiting(Instant),
     /// The connection ends; what still comes is passed over.
     Ending(Instant),
 }
@@ -97,6 +99,16 @@ impl Guarded {
         self.enter(Phase::Serving);
     }
 
+    /// A WebSocket's handshake is with its app. What follows may be silent for ever, and Pingora has one deadline for both.
+    pub fn awaiting(&self, within: Duration) {
+        self.enter(Phase::Awaiting(after(within)));
+    }
+
+    /// The app has not answered by then.
+    pub fn overdue(&self) -> bool {
+        matches!(self.phase(), Phase::Awaiting(due) if due <= Instant::now())
+    }
+
     /// The request is over and so is its body: another may come.
     pub fn idle(&self) {
         self.enter(Phase::Idle(after(self.rules.deadlines.idle)));
@@ -117,8 +129,11 @@ impl Guarded {
 
     /// Whether the present deadline has passed; if not, this task is woken when it does.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let (Phase::Idle(due) | Phase::Head(due) | Phase::Parsing(due) | Phase::Ending(due)) = self.phase() else {
-            return Poll::Pending;
+        let due = match self.phase() {
+            Phase::Serving => return Poll::Pending,
+            Phase::Idle(due) | Phase::Head(due) | Phase::Parsing(due) | Phase::Awaiting(due) | Phase::Ending(due) => {
+                due
+            }
         };
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
         if alarm.deadline() != due {
@@ -206,7 +221,7 @@ impl AsyncRead for Guarded {
 impl AsyncWrite for Guarded {
     /// What the parser answers by itself is put into our words.
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if self.phase() == Phase::Serving {
+        if matches!(self.phase(), Phase::Serving | Phase::Awaiting(_)) {
             return Pin::new(&mut self.socket).poll_write(cx, buf);
         }
         if self.refusal.is_none() && matches!(self.phase(), Phase::Head(_) | Phase::Parsing(_)) {

@@ -16,6 +16,7 @@ pub mod forge;
 pub mod gateway;
 pub mod ledger;
 pub mod origin;
+pub mod played;
 pub mod problem;
 pub mod readme;
 pub mod tls;
