@@ -1,5 +1,7 @@
 //! The command line itself: where `-c` may stand, exit codes, outputs that nobody reads, arguments from strangers.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod support;
 
 use std::fs::File;
