@@ -85,7 +85,7 @@ fn a_damaged_hash_is_a_refusal_to_the_client_and_an_error_to_the_operator() {
         &b""[..],
         b"plain text",
         b"\xff\xfe\x00",
-        good[..good.len() - 20].as_bytes(),
+        &good.as_bytes()[..good.len() - 20],
         b"$2b$05$abc",
         b"$2b$31$abcdefghijklmnopqrstuudWPcgfJKcFKSk8S5CdH/BEaQTncxPxS",
         b"$argon2id$v=19$m=4294967295,t=1,p=1$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc",

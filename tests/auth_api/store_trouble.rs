@@ -45,7 +45,7 @@ fn all_writes_fail(gateway: &Gateway, tokens: &Value, cookie: &str) {
         &|| gateway.post("/auth/password", &ours, &change),
     ];
     std::thread::scope(|scope| {
-        let asked: Vec<_> = writes.iter().map(|write| scope.spawn(move || write())).collect();
+        let asked: Vec<_> = writes.iter().map(|write| scope.spawn(write)).collect();
         for answer in asked.into_iter().map(|asked| asked.join().unwrap()) {
             answer.is_problem(503, "unavailable");
             assert_eq!(answer.cookies().len(), 0, "a cookie that is still good stays");
