@@ -13,6 +13,7 @@ pub mod cookies;
 pub mod demo;
 pub mod forge;
 pub mod gateway;
+pub mod mistakes;
 pub mod origin;
 pub mod problem;
 pub mod readme;
