@@ -15,6 +15,7 @@ pub mod dice;
 pub mod forge;
 pub mod gateway;
 pub mod ledger;
+pub mod mistakes;
 pub mod origin;
 pub mod played;
 pub mod problem;
