@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use source::{Source, test_modules};
 
 /// Every part of the crate, and the parts that it may name. Imports run downward.
-const MAY_NAME: [(&str, &[&str]); 22] = [
+const MAY_NAME: [(&str, &[&str]); 23] = [
     ("gate", &[]),
+    ("tls", &[]),
     ("clock", &["gate"]),
     ("ids", &["gate"]),
     ("limiter", &["gate"]),
@@ -26,11 +27,11 @@ const MAY_NAME: [(&str, &[&str]); 22] = [
     ("sessions", &["gate", "ids", "store", "live", "tokens"]),
     ("login", &["gate", "clock", "store", "passwords", "sessions", "tokens"]),
     ("accounts", &["gate", "ids", "store", "passwords"]),
-    ("config", &["gate", "live", "login", "passwords", "signing", "telemetry"]),
+    ("config", &["gate", "live", "login", "passwords", "signing", "telemetry", "tls"]),
     ("api", &["gate", "store", "live", "login", "passwords", "sessions", "signing", "telemetry", "tokens"]),
     ("gateway", &["gate", "api", "limiter"]),
-    ("admin", &["clock", "live", "signing", "telemetry"]),
-    ("proxy", &["gate", "clock", "api", "gateway", "telemetry"]),
+    ("proxy", &["gate", "clock", "api", "gateway", "telemetry", "tls"]),
+    ("admin", &["clock", "live", "proxy", "signing", "telemetry"]),
     (
         "server",
         &[
@@ -50,6 +51,7 @@ const MAY_NAME: [(&str, &[&str]); 22] = [
             "gateway",
             "admin",
             "proxy",
+            "tls",
         ],
     ),
     ("cli", &["gate", "clock", "store", "telemetry", "passwords", "signing", "accounts", "config", "proxy", "server"]),
@@ -58,8 +60,9 @@ const MAY_NAME: [(&str, &[&str]); 22] = [
 ];
 
 /// What stands in few places only: a path or words, the modules (and all below them) in which it may, and why.
-const ONLY_IN: [(&str, &[&str], &str); 15] = [
+const ONLY_IN: [(&str, &[&str], &str); 16] = [
     ("pingora", &["server", "proxy", "admin"], "whoever decides can be tested without a socket"),
+    ("rustls", &["tls"], "one place says which versions and keys are good"),
     ("rusqlite", &["store::sqlite"], "a second store must be able to take its place"),
     ("jsonwebtoken", &["gate::token", "gate::keys"], "one door for tokens"),
     ("prometheus", &["telemetry"], "a metric is an event with a name, wherever it comes from"),

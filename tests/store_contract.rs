@@ -41,6 +41,7 @@ contract!(
         users_are_listed_in_pages,
         every_change_raises_the_epoch,
         a_password_change_ends_the_other_sessions,
+        a_password_is_not_changed_from_a_session_that_has_ended,
         enabling_again_revives_nothing,
         a_rehash_replaces_only_what_it_saw,
         a_session_opens_only_for_the_user_that_was_checked,
@@ -153,6 +154,16 @@ async fn a_password_change_ends_the_other_sessions(store: Arc<dyn Store>) {
     assert!(store.session(other.id).await.unwrap().is_none());
     let (kept, _) = store.session(kept.id).await.unwrap().unwrap();
     assert_eq!((kept.chain.generation, kept.chain.rotated_at), (1, later));
+}
+
+async fn a_password_is_not_changed_from_a_session_that_has_ended(store: Arc<dyn Store>) {
+    let user = store.add_user(new_user("a@x")).await.unwrap();
+    let ended = open(&store, &user, NOW).await;
+    let user = store.end_session(user.id, ended.id, NOW).await.unwrap().unwrap();
+    let password = UserChange::Password { hash: Secret::new("new"), keep: Some(ended.id) };
+    assert!(store.change_user(user.id, password, NOW).await.unwrap().is_none());
+    let found = store.user(user.id).await.unwrap().unwrap();
+    assert_eq!((found.password_hash, found.token_version), (user.password_hash, user.token_version));
 }
 
 async fn enabling_again_revives_nothing(store: Arc<dyn Store>) {

@@ -6,10 +6,12 @@ use http::Method;
 use uuid::Uuid;
 
 use super::CliError;
+use super::output::role_words;
 use crate::config::settings::Outcome;
 use crate::gate::access::Caller;
 use crate::gate::denial::Denial;
 use crate::gate::email::Email;
+use crate::gate::methods::Methods;
 use crate::gate::role::Role;
 use crate::gate::route::{Endpoint, Route, Target};
 use crate::gate::route_table::{Miss, RouteTable};
@@ -33,8 +35,16 @@ pub struct Answer<'a> {
 }
 
 impl Question<'_> {
-    pub fn ask<'r>(&self, routes: &'r RouteTable) -> Result<Answer<'r>, CliError> {
-        let path = match framing::path_of(self.method, self.target, self.host) {
+    /// Who asks, for people.
+    pub fn caller_words(&self) -> String {
+        match self.roles {
+            None => "an anonymous caller".into(),
+            Some(roles) => format!("a signed-in caller with {}", role_words(roles)),
+        }
+    }
+
+    pub fn ask<'r>(&self, routes: &'r RouteTable, methods: &Methods) -> Result<Answer<'r>, CliError> {
+        let path = match framing::path_of(self.method, self.target, self.host, methods) {
             Ok(path) => path,
             Err(denial) => return Ok(Answer { route: None, decision: Err(denial) }),
         };

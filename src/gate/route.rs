@@ -33,6 +33,9 @@ pub enum Target {
     Own(Endpoint),
 }
 
+/// Where anyone looks for the keys of a server (RFC 8615), wherever the other endpoints are.
+pub const WELL_KNOWN_JWKS: &str = "/.well-known/jwks.json";
+
 /// The gateway's own endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
@@ -65,7 +68,7 @@ impl Endpoint {
         match self.methods() {
             "" => Err(Denial::NoRoute),
             list if list.split(", ").any(|allowed| allowed == method.as_str()) => Ok(()),
-            list => Err(Denial::MethodNotAllowed(list)),
+            list => Err(Denial::MethodNotAllowed(list.into())),
         }
     }
 

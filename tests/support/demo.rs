@@ -1,8 +1,8 @@
 //! `portcullis demo`, running.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -19,18 +19,27 @@ pub struct Demo {
     pub users: Vec<(String, String)>,
     /// What it printed at the start.
     pub said: String,
+    /// Kept open: it may have more to say.
+    _stdout: BufReader<ChildStdout>,
 }
 
 impl Demo {
     pub fn start() -> Self {
-        let mut child = Command::new(BINARY)
-            .args(["demo", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+        let mut command = Command::new(BINARY);
+        Self::of(command.arg("demo"))
+    }
+
+    /// The demo that this command starts, on free ports.
+    pub fn of(command: &mut Command) -> Self {
+        let mut child = command
+            .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let (mut users, mut said) = (Vec::new(), String::new());
-        for line in BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap) {
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        for line in stdout.by_ref().lines().map(Result::unwrap) {
             if line.contains("@example.com  ") {
                 let words: Vec<&str> = line.split_whitespace().collect();
                 users.push((words[0].to_owned(), words[1].to_owned()));
@@ -46,7 +55,7 @@ impl Demo {
             rest.split(end).next().unwrap().parse().unwrap()
         };
         let (listen, admin_listen) = (address("sample app on http://", ','), address("metrics are on http://", '/'));
-        Self { listen, admin_listen, child, users, said }
+        Self { listen, admin_listen, child, users, said, _stdout: stdout }
     }
 
     pub fn signal(&self, signal: Signal) {

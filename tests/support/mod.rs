@@ -7,11 +7,18 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
+pub mod app;
+pub mod commands;
+pub mod cookies;
 pub mod demo;
 pub mod dice;
+pub mod forge;
 pub mod gateway;
 pub mod ledger;
 pub mod origin;
+pub mod problem;
+pub mod readme;
+pub mod tls;
 pub mod wait;
 pub mod wire;
 
@@ -73,4 +80,17 @@ pub fn try_send(
 /// The `Authorization` field of a login's access token.
 pub fn bearer(tokens: &Value) -> String {
     format!("Bearer {}", tokens["accessToken"].as_str().unwrap())
+}
+
+/// Until it holds. A test that waits for longer than [`gateway::PATIENCE`] has failed.
+#[track_caller]
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    const STEP: std::time::Duration = std::time::Duration::from_millis(20);
+    for _ in 0..gateway::PATIENCE.as_millis() / STEP.as_millis() {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(STEP);
+    }
+    panic!("in vain: {what}");
 }

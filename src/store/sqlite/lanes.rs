@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -30,12 +31,33 @@ type Report = (bool, Tell);
 /// Called with the commit's failure, if it failed.
 type Tell = Box<dyn FnOnce(Option<&str>) + Send>;
 
+/// Dropped in this order: whoever closes last brings all that was written into the one file, and that is the writer.
 pub(super) struct Lanes {
-    writer: Sender<Job>,
-    readers: Sender<Job>,
-    watcher: Sender<Job>,
+    watcher: Lane,
+    readers: Lane,
+    writer: Lane,
     observer: Observer,
     commits: Arc<AtomicU64>,
+}
+
+/// A queue and the threads that serve it.
+struct Lane {
+    jobs: Sender<Job>,
+    _threads: Threads,
+}
+
+/// Waited for when dropped: what is queued is done, and the connections are closed. Declared after its queue's sender,
+/// because only that being gone ends them.
+#[derive(Default)]
+struct Threads(Vec<JoinHandle<()>>);
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        for thread in self.0.drain(..) {
+            // One that panicked has closed its connection all the same.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Lanes {
@@ -45,26 +67,33 @@ impl Lanes {
         made.map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
         let connect = || -> Result<Connection> {
             let mut db = Connection::open(path).map_err(unavailable)?;
-            schema::prepare(&mut db)?;
+            schema::wait_in_turn(&mut db)?;
+            schema::recognise(&db)?;
+            schema::prepare(&db)?;
             Ok(db)
         };
-        let mut db = connect()?;
-        schema::migrate(&mut db)?;
+        let named = |error: StoreError| error.at(path);
+        let mut db = connect().map_err(named)?;
+        schema::migrate(&mut db).map_err(named)?;
 
         let commits = Arc::new(AtomicU64::new(0));
-        let (writer, writes) = channel();
+        let (jobs, writes) = channel();
         let counted = Arc::clone(&commits);
-        spawn("store-writer", move || write_all(&db, &writes, &counted))?;
-        let (readers, reads) = channel();
-        let reads = Arc::new(Mutex::new(reads));
-        for _ in 0..READERS {
-            let (db, reads) = (connect()?, Arc::clone(&reads));
-            spawn("store-reader", move || read_all(&db, &reads))?;
-        }
-        let (watcher, watches) = channel();
-        let (db, watches) = (connect()?, Mutex::new(watches));
-        spawn("store-watcher", move || read_all(&db, &watches))?;
-        Ok(Self { writer, readers, watcher, observer, commits })
+        let mut threads = Threads::default();
+        threads.spawn("store-writer", move || write_all(&db, &writes, &counted))?;
+        let writer = Lane { jobs, _threads: threads };
+        let reader = |name: &str, connections: usize| -> Result<Lane> {
+            let (jobs, reads) = channel();
+            let reads = Arc::new(Mutex::new(reads));
+            let mut threads = Threads::default();
+            for _ in 0..connections {
+                let (db, reads) = (connect()?, Arc::clone(&reads));
+                threads.spawn(name, move || read_all(&db, &reads))?;
+            }
+            Ok(Lane { jobs, _threads: threads })
+        };
+        let (readers, watcher) = (reader("store-reader", READERS)?, reader("store-watcher", 1)?);
+        Ok(Self { watcher, readers, writer, observer, commits })
     }
 
     pub(super) fn commits(&self) -> u64 {
@@ -98,7 +127,7 @@ impl Lanes {
 
     async fn run<T: Send + 'static>(
         &self,
-        lane: &Sender<Job>,
+        lane: &Lane,
         operation: &'static str,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
@@ -122,7 +151,7 @@ impl Lanes {
         });
         let watch = Stopwatch::start();
         let gone = || StoreError::Unavailable("the database takes no work".into());
-        let outcome = match lane.send(job) {
+        let outcome = match lane.jobs.send(job) {
             Ok(()) => answered.await.unwrap_or_else(|_| Err(gone())),
             Err(_) => Err(gone()),
         };
@@ -131,9 +160,12 @@ impl Lanes {
     }
 }
 
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
-    let spawned = std::thread::Builder::new().name(name.into()).spawn(body);
-    spawned.map(drop).map_err(|error| StoreError::Unavailable(format!("no thread for {name}: {error}")))
+impl Threads {
+    fn spawn(&mut self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
+        let spawned = std::thread::Builder::new().name(name.into()).spawn(body);
+        self.0.push(spawned.map_err(|error| StoreError::Unavailable(format!("no thread for {name}: {error}")))?);
+        Ok(())
+    }
 }
 
 fn read_all(db: &Connection, jobs: &Mutex<Receiver<Job>>) {

@@ -53,11 +53,33 @@ CREATE TABLE feed (
 ) STRICT;
 "];
 
+/// Before anything is changed: whether this is an empty file or a store that this program can bring up to date.
+pub(super) fn recognise(db: &Connection) -> Result<()> {
+    // One statement, so that another process which makes the tables at this moment is seen before or after it has.
+    let found = "SELECT user_version, (SELECT count(*) FROM sqlite_schema),
+        (SELECT count(*) FROM pragma_table_info('users') WHERE name IN ('id', 'password_hash', 'epoch'))
+        FROM pragma_user_version";
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let found: (u32, i64, i64) = db.query_row(found, (), row).map_err(unavailable)?;
+    match found {
+        (0, 0, _) => Ok(()),
+        (version, ..) if version as usize > STEPS.len() => {
+            Err(StoreError::Newer(format!("the database is of version {version}, newer than this program's")))
+        }
+        (1.., _, 3) => Ok(()),
+        _ => Err(StoreError::Foreign("this is another program's database".into())),
+    }
+}
+
 /// Settings of every connection. `FULL`: a commit that was answered survives a power cut.
-pub(super) fn prepare(db: &mut Connection) -> Result<()> {
-    db.busy_handler(Some(wait_for_a_turn)).map_err(unavailable)?;
+pub(super) fn prepare(db: &Connection) -> Result<()> {
     db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
         .map_err(unavailable)
+}
+
+/// The first thing on every connection: whatever comes after may find another process writing.
+pub(super) fn wait_in_turn(db: &mut Connection) -> Result<()> {
+    db.busy_handler(Some(wait_for_a_turn)).map_err(unavailable)
 }
 
 /// Another process writes: its turn is over within milliseconds, and the next begins right after it. Whoever looks rarely,
@@ -84,5 +106,6 @@ pub(super) fn migrate(db: &mut Connection) -> Result<()> {
 /// The steps that this database has not made.
 fn missing(db: &Connection) -> Result<&'static [&'static str]> {
     let version: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(unavailable)?;
-    STEPS.get(version as usize..).ok_or(StoreError::Newer(version))
+    // A newer version has been recognised before this.
+    Ok(STEPS.get(version as usize..).unwrap_or_default())
 }

@@ -32,6 +32,12 @@ pub(super) fn open_of(db: &Connection, user: UserId) -> Result<Vec<OpenSession>>
     found.map(|row| row.map_err(unavailable)?).collect()
 }
 
+pub(super) fn is_open(db: &Connection, user: UserId, id: SessionId) -> Result<bool> {
+    let sql = "SELECT 1 FROM sessions WHERE id = ?1 AND user = ?2";
+    let mut statement = db.prepare_cached(sql).map_err(unavailable)?;
+    statement.exists(params![id.0.as_bytes(), user.0.as_bytes()]).map_err(unavailable)
+}
+
 pub(super) fn open(db: &Connection, session: &Session, version: u64, at_most: usize) -> Result<Option<User>> {
     let user = session.user.0.as_bytes();
     let sql = "SELECT 1 FROM users WHERE id = ?1 AND enabled = 1 AND token_version = ?2";
