@@ -1,5 +1,7 @@
 //! What can be wrong in a gateway.toml: all of it is reported at once, each mistake at its place with what to write instead.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod support;
 
 use std::fmt::Write;

@@ -78,6 +78,19 @@ async fn another_opener_s_write_is_heard() {
     assert_eq!(changes.events[0].subject, Subject::User(added.id, added.epoch));
 }
 
+#[tokio::test]
+async fn a_long_feed_comes_in_pages_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("p.db")).unwrap();
+    let start = store.feed_end().await.unwrap();
+    store.add_users((0..10_500).map(|n| user(&format!("u{n}@x"))).collect()).await.unwrap();
+    let first = store.changes(start, Duration::ZERO).await.unwrap();
+    assert!(first.more && !first.gap);
+    let second = store.changes(first.position, Duration::ZERO).await.unwrap();
+    assert!(!second.more && first.events.len() + second.events.len() == 10_500);
+    assert_eq!(second.position, store.feed_end().await.unwrap());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn writers_at_the_same_moment_share_commits() {
     let folder = tempfile::tempdir().unwrap();
