@@ -9,7 +9,11 @@ use serde_json::Value;
 
 pub mod demo;
 pub mod gateway;
+pub mod nasty;
 pub mod origin;
+pub mod rules;
+pub mod servers;
+pub mod upstreams;
 pub mod wire;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
