@@ -50,7 +50,7 @@ pub const OPS: [Op; 21] = [
     Op::EscapedFinalSlash,
 ];
 
-pub const UPSTREAMS: [(&str, &[Op]); 23] = [
+pub const UPSTREAMS: [(&str, &[Op]); 26] = [
     ("takes it as it is", &[]),
     ("nginx", &[Op::CutFragment, Op::Decode, Op::Merge, Op::Dots]),
     ("Apache, CGI", &[Op::Decode, Op::Merge, Op::Dots]),
@@ -66,6 +66,9 @@ pub const UPSTREAMS: [(&str, &[Op]); 23] = [
         &[Op::Backslashes, Op::Authority, Op::CutFragment, Op::DotsAndEscapedDots, Op::Decode],
     ),
     ("Node with url.parse()", &[Op::Backslashes, Op::CutFragment]),
+    ("WSGI", &[Op::Decode]),
+    ("Rails", &[Op::Merge, Op::FinalSlash, Op::Decode]),
+    ("ASP.NET", &[Op::DecodeButSlash, Op::Dots, Op::Lower, Op::FinalSlash]),
     ("Jetty", &[Op::Decode, Op::Params, Op::Dots]),
     ("Spring on Tomcat, without merging", &[Op::Params, Op::Decode, Op::Dots]),
     ("Spring, passing slashes on", &[Op::Params, Op::DecodeButSlash, Op::Dots, Op::FinalSlash]),
