@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::live::LiveUsers;
+use crate::proxy::guard::Guarded;
 use crate::signing::Signing;
 use crate::telemetry::metrics::Metrics;
 
@@ -29,6 +30,11 @@ const SILENCE: Duration = Duration::from_secs(5);
 #[async_trait]
 impl ServeHttp for Admin {
     async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        // What is written from here on is ours. One question a connection: those who ask are few.
+        session.set_keepalive(None);
+        if let Some(guarded) = Guarded::under(session) {
+            guarded.serving();
+        }
         match session.req_header().uri.path() {
             "/metrics" => answer(StatusCode::OK, "text/plain; version=0.0.4", self.metrics.render()),
             "/healthz" => answer(StatusCode::OK, "application/json", b"{\"status\":\"alive\"}".to_vec()),

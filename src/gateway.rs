@@ -13,6 +13,7 @@ use crate::gate::client::ClientAddress;
 use crate::gate::denial::Denial;
 use crate::gate::identity::IdentityHeaders;
 use crate::gate::limit::Quota;
+use crate::gate::methods::Methods;
 use crate::gate::route::{Endpoint, Target};
 use crate::gate::route_table::{Miss, RouteId, RouteTable};
 use crate::gate::time::Moment;
@@ -26,6 +27,7 @@ pub struct Gateway {
     pub limiter: Arc<Limiter>,
     pub per_ip: Quota,
     pub forward_token: bool,
+    pub methods: Methods,
     /// The most bytes that the body of a proxied request may have.
     pub max_body: u64,
 }
@@ -54,16 +56,18 @@ impl Gateway {
         Arrival { address: self.api.clients.resolve(peer, &head.headers), route: None }
     }
 
-    /// `path` is the target's path as it came, without the query.
+    /// `path` is the target's path as it came, without the query; or why the request's form is refused, which is counted
+    /// like any other request.
     pub async fn admit(
         &self,
         arrival: &mut Arrival,
         head: &Parts,
-        path: &str,
+        path: Result<&str, Denial>,
         now: Moment,
     ) -> Result<Admission, Denial> {
         let ip = self.api.clients.limiter_key(arrival.address.ip);
         self.limiter.take_per_ip(ip, self.per_ip, now).map_err(Denial::RateLimited)?;
+        let path = path?;
         if self.is_preflight(head) {
             return Ok(Admission::Preflight);
         }

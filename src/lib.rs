@@ -33,4 +33,5 @@ pub mod sessions;
 pub mod signing;
 pub mod store;
 pub mod telemetry;
+pub mod tls;
 pub mod tokens;

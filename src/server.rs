@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use pingora::apps::ServerApp;
 use pingora::apps::http_app::HttpServer;
+use pingora::apps::{HttpServerOptions, ServerApp};
+use pingora::protocols::http::v2::server::H2Options;
 use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
 use tokio::net::TcpListener;
@@ -26,7 +27,9 @@ use crate::limiter::Limiter;
 use crate::live::LiveUsers;
 use crate::login::Login;
 use crate::passwords::{self, Passwords};
-use crate::proxy::guard::Deadlines;
+use crate::proxy::guard::{Deadlines, Rules};
+use crate::proxy::listener::{Door, Public};
+use crate::proxy::reception::Unparsed;
 use crate::proxy::upstream::{Server, Upstream};
 use crate::proxy::{Configuration, Proxy, listener};
 use crate::sessions::Sessions;
@@ -35,6 +38,7 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::{Changes, FeedPosition, Store, StoreError, Subject};
 use crate::telemetry::logging::Lines;
 use crate::telemetry::metrics::Metrics;
+use crate::tls::Tls;
 use crate::tokens::Tokens;
 
 /// Why serving could not begin, or a reload could not take effect. The text says what to do.
@@ -111,22 +115,21 @@ pub async fn serve(
     let upstreams = resolve(&running.settings.upstreams).await?;
     let current = Arc::new(ArcSwap::from_pointee(running.configure(upstreams)));
 
-    let settings::Server { header_timeout, idle_timeout, max_connections, drain_timeout, .. } = running.settings.server;
-    let deadlines = Deadlines { header: header_timeout, idle: idle_timeout };
+    let settings::Server { idle_timeout, max_connections, drain_timeout, .. } = running.settings.server;
     let proxy = Proxy { current: Arc::clone(&current), clock, keep_alive_secs: idle_timeout.as_secs().max(1) };
-    let app = Arc::new(http_proxy(&Arc::new(ServerConf::default()), proxy));
-    let places = Arc::new(Semaphore::new(max_connections));
+    let mut app = http_proxy(&Arc::new(ServerConf::default()), proxy);
+    (app.server_options, app.h2_options) = http_options(idle_timeout);
+    let (app, door) = (Arc::new(app), running.public_door(&current));
     let mut accepting = JoinSet::new();
     for listener in listeners {
-        let (app, places) = (Arc::clone(&app), Arc::clone(&places));
-        accepting.spawn(listener::accept(listener, app, places, deadlines, stop.clone()));
+        accepting.spawn(listener::accept(listener, Arc::clone(&app), Arc::clone(&door), stop.clone()));
     }
 
     let mut beside = JoinSet::new();
     // Until the process ends: what watches us must see that we are stopping.
     let (_open, never) = watch::channel(false);
-    let (admin, few) = (Arc::new(HttpServer::new_app(running.admin(stop.clone()))), Semaphore::new(ADMIN_CONNECTIONS));
-    beside.spawn(listener::accept(admin_listener, admin, Arc::new(few), deadlines, never));
+    let admin = Arc::new(HttpServer::new_app(running.admin(stop.clone())));
+    beside.spawn(listener::accept(admin_listener, admin, running.admin_door(), never));
     beside.spawn(running.follower(Arc::clone(&current)).follow(feed));
     beside.spawn(sweep(Arc::clone(&running.store), Arc::clone(&current), clock));
 
@@ -141,7 +144,7 @@ pub async fn serve(
     // Connections with no request under way are closed; the others are closed after their answer.
     app.cleanup().await;
     let all = u32::try_from(max_connections).unwrap_or(u32::MAX);
-    if tokio::time::timeout(drain_timeout, places.acquire_many(all)).await.is_err() {
+    if tokio::time::timeout(drain_timeout, door.places.acquire_many(all)).await.is_err() {
         tracing::warn!("connections were still open when the drain timeout ended");
     }
     Ok(())
@@ -157,6 +160,7 @@ struct Running {
     signing: Arc<Signing>,
     passwords: Arc<Passwords>,
     limiter: Arc<Limiter>,
+    tls: Option<Arc<ArcSwap<Tls>>>,
     clock: Clock,
 }
 
@@ -176,12 +180,14 @@ impl Running {
         let signing = Signing::start(keys_in, auth.algorithm, secrets, auth.access_ttl, now.wall).await?;
         let passwords = Passwords::start(settings.passwords, Arc::new(Hashing(Arc::clone(&metrics))))?;
         let (signing, passwords) = (Arc::new(signing), Arc::new(passwords));
-        Ok(Self { settings, store, metrics, lines, live, signing, passwords, limiter: Arc::default(), clock })
+        let (limiter, tls) = (Arc::default(), settings.tls.clone().map(|tls| Arc::new(ArcSwap::from_pointee(tls))));
+        Ok(Self { settings, store, metrics, lines, live, signing, passwords, limiter, tls, clock })
     }
 
     /// Everything that the settings shape and a reload may replace.
     fn configure(&self, upstreams: Vec<Upstream>) -> Configuration {
-        let Settings { auth, limits, clients, cookies, headers, origins, routes, store, server, .. } = &self.settings;
+        let Settings { auth, limits, clients, cookies, headers, origins, routes, store, server, methods, .. } =
+            &self.settings;
         let (issuer, cached) = (auth.issuer.clone(), store.trust.capacity);
         let tokens = Tokens::new(Arc::clone(&self.signing), issuer, auth.access_ttl, auth.lifetimes, cached);
         let tokens = Arc::new(tokens);
@@ -210,6 +216,7 @@ impl Running {
             limiter: Arc::clone(&self.limiter),
             per_ip: limits.per_ip,
             forward_token: headers.forward_token,
+            methods: methods.clone(),
             max_body: server.max_request_body,
         };
         Configuration { gateway, upstreams }
@@ -238,6 +245,9 @@ impl Running {
         for key in restart_needed(&self.settings, &settings) {
             tracing::warn!("{key} has changed, which takes effect at the next start");
         }
+        if let (Some(standing), Some(new)) = (&self.tls, &settings.tls) {
+            standing.store(Arc::new(new.clone()));
+        }
         let old = std::mem::replace(&mut self.settings, settings);
         // What a running process cannot change stays what it is, for the next reload to compare with.
         self.settings.server =
@@ -251,6 +261,31 @@ impl Running {
     fn admin(&self, stopping: watch::Receiver<bool>) -> Admin {
         let (metrics, live, signing) = (Arc::clone(&self.metrics), Arc::clone(&self.live), Arc::clone(&self.signing));
         Admin { metrics, live, signing, clock: self.clock, stopping }
+    }
+
+    fn public_door(&self, current: &Arc<ArcSwap<Configuration>>) -> Arc<Door> {
+        let server = &self.settings.server;
+        let public = Public {
+            crowd: Arc::default(),
+            per_address: server.max_connections_per_ip,
+            proxy_protocol: server.proxy_protocol,
+            tls: self.tls.clone(),
+            current: Arc::clone(current),
+            metrics: Arc::clone(&self.metrics),
+        };
+        self.door(server.max_connections, Some(public))
+    }
+
+    fn admin_door(&self) -> Arc<Door> {
+        self.door(ADMIN_CONNECTIONS, None)
+    }
+
+    fn door(&self, places: usize, public: Option<Public>) -> Arc<Door> {
+        let settings::Server { header_timeout: header, idle_timeout: idle, .. } = self.settings.server;
+        let (metrics, lines) = (Arc::clone(&self.metrics), self.lines.clone());
+        let reception = Box::new(Unparsed { metrics, lines, clock: self.clock });
+        let rules = Arc::new(Rules { deadlines: Deadlines { header, idle }, reception });
+        Arc::new(Door { places: Arc::new(Semaphore::new(places)), rules, public })
     }
 
     fn follower(&self, current: Arc<ArcSwap<Configuration>>) -> Follower {
@@ -270,6 +305,7 @@ fn restart_needed(old: &Settings, new: &Settings) -> Vec<&'static str> {
     let server = |settings: &Settings| settings::Server { max_request_body: 0, ..settings.server.clone() };
     let fixed = [
         ("[server]", server(old) != server(new)),
+        ("server.tls", old.tls.is_some() != new.tls.is_some()),
         ("[store]", old.store != new.store),
         ("auth.algorithm", old.auth.algorithm != new.auth.algorithm),
         ("auth.access_secret or auth.refresh_secret", old.auth.secrets != new.auth.secrets),
@@ -300,6 +336,21 @@ async fn resolve(upstreams: &[settings::Upstream]) -> Result<Vec<Upstream>, Serv
         resolved.push(Upstream::new(name.clone(), servers, *connect_timeout, *read_timeout));
     }
     Ok(resolved)
+}
+
+/// What one connection of HTTP/2 may cost: RFC 9113 section 10.5, CVE-2023-44487, CVE-2025-8671.
+fn http_options(idle: Duration) -> (Option<HttpServerOptions>, Option<H2Options>) {
+    let mut server = HttpServerOptions::default();
+    server.h2_idle_timeout = Some(idle);
+    let mut h2 = H2Options::default();
+    h2.max_concurrent_streams(100)
+        .max_header_list_size(32 * 1024)
+        .max_frame_size(16 * 1024)
+        .max_concurrent_reset_streams(50)
+        .max_pending_accept_reset_streams(20)
+        .max_local_error_reset_streams(Some(100))
+        .max_send_buffer_size(256 * 1024);
+    (Some(server), Some(h2))
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {

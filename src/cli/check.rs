@@ -23,7 +23,7 @@ pub fn run(args: &Args, config: &Path, console: &mut Console<'_>) -> Result<(), 
     let file = printable(&config.display().to_string());
     let mut failed = Vec::new();
     for expectation in &settings.expectations {
-        let answer = question(expectation).ask(&settings.routes)?;
+        let answer = question(expectation).ask(&settings.routes, &settings.methods)?;
         if answer.outcome() != expectation.outcome {
             failed.push(format!("{file}:{}: {}", expectation.line, disappointed(expectation, &answer)));
         }

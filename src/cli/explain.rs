@@ -27,7 +27,8 @@ pub fn run(args: &Args, settings: &Settings, console: &mut Console<'_>) -> Resul
     let asked = Request::parse(&format!("{} {}", args.method, args.url)).map_err(CliError::new)?;
     let roles = (!args.anonymous).then_some(args.roles.as_slice());
     let host = asked.host.as_deref();
-    let answer = Question { method: &asked.method, target: &asked.path, host, roles }.ask(&settings.routes)?;
+    let answer = Question { method: &asked.method, target: &asked.path, host, roles }
+        .ask(&settings.routes, &settings.methods)?;
 
     let path = asked.path.split('?').next().unwrap_or_default();
     let explanation = settings.routes.explain(host, &asked.method, path);

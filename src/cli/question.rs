@@ -10,6 +10,7 @@ use crate::config::settings::Outcome;
 use crate::gate::access::Caller;
 use crate::gate::denial::Denial;
 use crate::gate::email::Email;
+use crate::gate::methods::Methods;
 use crate::gate::role::Role;
 use crate::gate::route::{Endpoint, Route, Target};
 use crate::gate::route_table::{Miss, RouteTable};
@@ -33,8 +34,8 @@ pub struct Answer<'a> {
 }
 
 impl Question<'_> {
-    pub fn ask<'r>(&self, routes: &'r RouteTable) -> Result<Answer<'r>, CliError> {
-        let path = match framing::path_of(self.method, self.target, self.host) {
+    pub fn ask<'r>(&self, routes: &'r RouteTable, methods: &Methods) -> Result<Answer<'r>, CliError> {
+        let path = match framing::path_of(self.method, self.target, self.host, methods) {
             Ok(path) => path,
             Err(denial) => return Ok(Answer { route: None, decision: Err(denial) }),
         };

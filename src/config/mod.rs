@@ -74,12 +74,14 @@ fn understand(
 /// Only good if no problem was found.
 fn settings<'a>(source: &'a Source<'a>, tree: &'a Spanned<DeTable<'a>>) -> Settings {
     Section::read(source, String::new(), 0, tree.get_ref(), |root| {
-        let (server, trusted_proxies) = root.table("server", read::server::server);
+        let read::server::Read { server, trusted_proxies, methods, tls } = root.table("server", read::server::server);
         let (auth, prefix) = root.table("auth", read::auth::auth);
         let (limits, ipv6_prefix) = root.table("limits", read::passwords::limits);
         let upstreams = read::upstreams::upstreams(root, &server);
         let settings = Settings {
             server,
+            tls,
+            methods,
             store: root.table("store", read::store::store),
             auth,
             passwords: root.table("passwords", read::passwords::passwords),

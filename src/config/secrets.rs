@@ -51,15 +51,26 @@ fn from_variable(section: &mut Section<'_>, key: &'static str, value: &Placed<&D
     }
 }
 
-fn from_file(section: &mut Section<'_>, key: &'static str, path: &Placed<String>) -> Option<Found> {
-    let bytes = match fs::read(section.source.path(&path.it)) {
-        Ok(bytes) => Secret::new(bytes),
+/// What the file holds that `key` must name.
+pub fn required_file(section: &mut Section<'_>, key: &'static str, example: &str) -> Option<Secret> {
+    let path = section.placed_text(key, |path| Ok::<_, String>(path.to_owned()));
+    let path = section.required(key, path, example)?;
+    read(section, key, &path)
+}
+
+fn read(section: &mut Section<'_>, key: &'static str, path: &Placed<String>) -> Option<Secret> {
+    match fs::read(section.source.path(&path.it)) {
+        Ok(bytes) => Some(Secret::new(bytes)),
         Err(e) => {
             // A path can hold a variable's value; the error's kind cannot.
             section.wrong(key, path.at, format!("this file cannot be read: {}", e.kind()), None);
-            return None;
+            None
         }
-    };
+    }
+}
+
+fn from_file(section: &mut Section<'_>, key: &'static str, path: &Placed<String>) -> Option<Found> {
+    let bytes = read(section, key, path)?;
     let text = bytes.expose();
     let text = text.strip_suffix(b"\n").map_or(text, |line| line.strip_suffix(b"\r").unwrap_or(line));
     if text.is_empty() {

@@ -13,6 +13,7 @@ use crate::gate::cookies::CookieRules;
 use crate::gate::identity::IdentityNames;
 use crate::gate::keys::Algorithm;
 use crate::gate::limit::Quota;
+use crate::gate::methods::Methods;
 use crate::gate::origin::TrustedOrigins;
 use crate::gate::role::Role;
 use crate::gate::rotation::Lifetimes;
@@ -23,10 +24,13 @@ use crate::login::LoginQuotas;
 use crate::passwords::Policy;
 use crate::signing::HmacSecrets;
 use crate::telemetry::logging::Format;
+use crate::tls::Tls;
 
 #[derive(Debug)]
 pub struct Settings {
     pub server: Server,
+    pub tls: Option<Tls>,
+    pub methods: Methods,
     pub store: StoreSettings,
     pub auth: Auth,
     pub passwords: Policy,
@@ -58,6 +62,9 @@ pub struct Server {
     pub header_timeout: Duration,
     pub idle_timeout: Duration,
     pub max_connections: usize,
+    pub max_connections_per_ip: usize,
+    /// Only with trusted proxies.
+    pub proxy_protocol: bool,
     /// Zero: running requests are cut off.
     pub drain_timeout: Duration,
 }

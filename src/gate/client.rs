@@ -58,7 +58,9 @@ impl ClientRules {
         }
     }
 
-    fn trusts(&self, ip: IpAddr) -> bool {
+    /// Whether this is a trusted proxy.
+    pub fn trusts(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
         self.trusted_proxies.iter().any(|net| net.contains(&ip))
     }
 }

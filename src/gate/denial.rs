@@ -3,6 +3,7 @@
 //! What is said to a client is ours and stable (PRODUCT.md 4); why it was said is for the log and travels apart.
 //! Form: RFC 9457. Bearer challenges: RFC 6750 section 3. Quotas: the IETF draft `ratelimit-headers`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -23,12 +24,14 @@ pub enum Denial {
     /// No such thing under the caller's own: a session that is not theirs.
     NotFound,
     /// Holds the methods that are allowed, as the `Allow` field says them.
-    MethodNotAllowed(&'static str),
+    MethodNotAllowed(Arc<str>),
     AmbiguousPath,
     /// The request's form is refused; the text says which part.
     BadRequest(&'static str),
     /// The body of a call to the auth API is not of the expected shape.
     InvalidRequest(&'static str),
+    /// An `Expect` other than `100-continue`.
+    ExpectationFailed,
     RequestTimeout,
     PayloadTooLarge,
     UriTooLong,
@@ -115,6 +118,9 @@ impl Denial {
             }
             Self::BadRequest(what) => (S::BAD_REQUEST, "bad_request", what),
             Self::InvalidRequest(what) => (S::BAD_REQUEST, "invalid_request", what),
+            Self::ExpectationFailed => {
+                (S::EXPECTATION_FAILED, "expectation_failed", "Expect nothing but 100-continue.")
+            }
             Self::RequestTimeout => (S::REQUEST_TIMEOUT, "request_timeout", "The request took too long to arrive."),
             Self::PayloadTooLarge => (S::PAYLOAD_TOO_LARGE, "payload_too_large", "The body is too large."),
             Self::UriTooLong => (S::URI_TOO_LONG, "uri_too_long", "The address is too long."),
@@ -147,7 +153,7 @@ impl Denial {
             Self::Forbidden => {
                 vec![("www-authenticate", "Bearer realm=\"portcullis\", error=\"insufficient_scope\"".into())]
             }
-            Self::MethodNotAllowed(allow) => vec![("allow", (*allow).into())],
+            Self::MethodNotAllowed(allow) => vec![("allow", allow.to_string())],
             Self::Unavailable(wait) => vec![("retry-after", ceil_secs(*wait).to_string())],
             Self::RateLimited(exceeded) => exceeded.fields(),
             _ => Vec::new(),

@@ -12,6 +12,7 @@ pub mod identity;
 pub mod json;
 pub mod keys;
 pub mod limit;
+pub mod methods;
 pub mod origin;
 pub mod path;
 pub mod role;

@@ -65,7 +65,7 @@ impl Endpoint {
         match self.methods() {
             "" => Err(Denial::NoRoute),
             list if list.split(", ").any(|allowed| allowed == method.as_str()) => Ok(()),
-            list => Err(Denial::MethodNotAllowed(list)),
+            list => Err(Denial::MethodNotAllowed(list.into())),
         }
     }
 

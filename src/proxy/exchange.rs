@@ -1,6 +1,7 @@
 //! One request and its answer, as far as it has come.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -15,6 +16,7 @@ pub struct Exchange {
     pub configuration: Arc<Configuration>,
     pub watch: Stopwatch,
     pub request_id: String,
+    pub over_tls: bool,
     pub arrival: Option<Arrival>,
     /// The error's code, or `allowed`: for the access line.
     pub outcome: &'static str,
@@ -27,13 +29,53 @@ pub enum Stage {
     /// We have answered, or shall.
     Answered,
     /// It goes on to an upstream. Only a permit brings a request here.
-    Admitted { upstream: usize, permit: Permit, tunnel: bool, body_bytes: u64 },
+    Admitted { upstream: usize, permit: Permit, tunnel: bool, body: Body },
+}
+
+/// The body of a proxied request, as far as it has come.
+pub struct Body {
+    pub bytes: u64,
+    began: Stopwatch,
+}
+
+/// The slowest that a body may come in the long run, in bytes a second, and how long it may be slower at first. A client that
+/// drips holds a connection here and one at the upstream.
+const SLOWEST: u64 = 240;
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Body {
+    pub fn begin() -> Self {
+        Self { bytes: 0, began: Stopwatch::start() }
+    }
+
+    pub fn drips(&self) -> bool {
+        drips(self.bytes, self.began.elapsed())
+    }
+}
+
+/// An app that is slow to read is no drip: before it holds anything up, buffers on the way have taken more than this.
+fn drips(bytes: u64, took: Duration) -> bool {
+    took > PATIENCE && bytes < SLOWEST * took.as_secs()
 }
 
 impl Exchange {
     pub fn begin(configuration: Arc<Configuration>) -> Self {
         let request_id = Uuid::new_v4().simple().to_string();
         let (watch, stage) = (Stopwatch::start(), Stage::Arrived);
-        Self { configuration, watch, request_id, arrival: None, outcome: "", stage }
+        Self { configuration, watch, request_id, over_tls: false, arrival: None, outcome: "", stage }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_may_begin_slowly_and_not_go_on_so() {
+        let seconds = Duration::from_secs;
+        assert!(!drips(0, seconds(10)));
+        assert!(drips(1, seconds(11)));
+        assert!(!drips(240 * 60, seconds(60)));
+        assert!(drips(240 * 60 - 1, seconds(60)));
     }
 }

@@ -1,26 +1,42 @@
-//! Request forms that are refused before anything else looks at them (RFC 9112 sections 3.2 and 6; SECURITY.md N-H3, N-H6,
-//! N-H7, N-H9). What gets past has one path, one host and one length.
+//! Request forms that are refused before anything else looks at them, parsed and over either version of HTTP (RFC 9112
+//! sections 3.2 and 6, RFC 9113 section 8). What gets past has one path, one host and one length. What can only be seen
+//! in the bytes of HTTP/1 has been refused in [`super::head`].
 
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, Method};
+use std::net::Ipv6Addr;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, EXPECT, HOST, SEC_WEBSOCKET_KEY, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+use pingora::Result;
 use pingora::http::RequestHeader;
 
+use super::head::{MAX_FIELDS, MAX_HEAD, MAX_TARGET};
 use crate::gate::denial::Denial;
+use crate::gate::methods::Methods;
 
-/// The most bytes a target may have.
-const MAX_TARGET: usize = 8 * 1024;
-/// The most header fields, and the most bytes of their names and values.
-const MAX_FIELDS: usize = 100;
-const MAX_HEAD: usize = 32 * 1024;
+/// Bring the forms that are allowed into one: a target in absolute form that names our own host becomes a path (RFC 9112
+/// section 3.2.2), and HTTP/2's `:authority` becomes `Host`. Everything behind this looks at these alone.
+pub fn normalise(head: &mut RequestHeader) -> Result<()> {
+    if head.version == Version::HTTP_2
+        && !head.headers.contains_key(HOST)
+        && let Some(authority) = head.uri.authority().map(|authority| HeaderValue::from_str(authority.as_str()))
+    {
+        head.insert_header(HOST, authority.unwrap_or(HeaderValue::from_static("")))?;
+    }
+    let host = head.headers.get(HOST).map(HeaderValue::as_bytes);
+    if authority(head.raw_path()).is_some_and(|named| Some(named) == host) {
+        // The parser has put the path and the query here, and nothing else.
+        head.set_uri(head.uri.clone());
+    }
+    Ok(())
+}
 
 /// The path of the target, without its query, if the request is of a form that we forward.
-pub fn path(head: &RequestHeader) -> Result<&str, Denial> {
-    check_fields(&head.headers)?;
-    if [Method::CONNECT, Method::TRACE].contains(&head.method)
-        || !head.method.as_str().bytes().all(|b| b.is_ascii_uppercase() || b == b'-')
-    {
-        return Err(Denial::BadRequest("This method is not served."));
-    }
+pub fn path<'h>(head: &'h RequestHeader, methods: &Methods) -> std::result::Result<&'h str, Denial> {
+    check_size(&head.headers)?;
+    check_host(&head.headers)?;
+    methods.check(&head.method)?;
     let target = head.raw_path();
     if target.len() > MAX_TARGET {
         return Err(Denial::UriTooLong);
@@ -34,138 +50,119 @@ pub fn path(head: &RequestHeader) -> Result<&str, Denial> {
     if head.uri.path() != path {
         return Err(Denial::BadRequest("The target must be a plain path."));
     }
+    check_fields(head)?;
     Ok(path)
 }
 
 /// The same, for a request that nobody has sent; without a host, one that no rule names.
-pub fn path_of(method: &Method, target: &str, host: Option<&str>) -> Result<String, Denial> {
+pub fn path_of(
+    method: &Method,
+    target: &str,
+    host: Option<&str>,
+    methods: &Methods,
+) -> std::result::Result<String, Denial> {
     let refused = |_| Denial::BadRequest("The request cannot be parsed.");
     let mut head = RequestHeader::build(method.clone(), target.as_bytes(), None).map_err(refused)?;
     head.insert_header(HOST, host.unwrap_or("host.invalid")).map_err(refused)?;
-    path(&head).map(str::to_owned)
+    path(&head, methods).map(str::to_owned)
 }
 
-fn check_fields(headers: &HeaderMap) -> Result<(), Denial> {
+fn check_size(headers: &HeaderMap) -> std::result::Result<(), Denial> {
     let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    if headers.len() > MAX_FIELDS || bytes > MAX_HEAD {
-        return Err(Denial::HeadersTooLarge);
+    // HTTP/2 gave some of what is a field here outside the fields.
+    if headers.len() > MAX_FIELDS + 1 || bytes > MAX_HEAD { Err(Denial::HeadersTooLarge) } else { Ok(()) }
+}
+
+fn check_host(headers: &HeaderMap) -> std::result::Result<(), Denial> {
+    match (only(headers, &HOST), headers.contains_key(HOST)) {
+        (Some(host), _) if is_host(host.as_bytes()) => Ok(()),
+        _ => Err(Denial::BadRequest("Send one Host field that names a host.")),
     }
-    let mut hosts = headers.get_all(HOST).iter();
-    match (hosts.next().map(|host| host.as_bytes()), hosts.next()) {
-        (Some(host), None) if is_host(host) => {}
-        _ => return Err(Denial::BadRequest("Send one Host field that names a host.")),
-    }
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    if let Some(length) = lengths.next() {
-        let digits = length.as_bytes().iter().all(u8::is_ascii_digit);
-        if lengths.next().is_some() || !digits || headers.contains_key(TRANSFER_ENCODING) {
+}
+
+fn check_fields(head: &RequestHeader) -> std::result::Result<(), Denial> {
+    let headers = &head.headers;
+    if headers.contains_key(CONTENT_LENGTH) {
+        let length = only(headers, &CONTENT_LENGTH);
+        let digits = length.is_some_and(|length| length.as_bytes().iter().all(u8::is_ascii_digit));
+        if !digits || headers.contains_key(TRANSFER_ENCODING) {
             return Err(Denial::BadRequest("Say the length of the body once."));
         }
     }
-    if headers.contains_key(UPGRADE) && !is_handshake(headers) {
+    if headers.contains_key(AUTHORIZATION) && only(headers, &AUTHORIZATION).is_none() {
+        return Err(Denial::BadRequest("Send one Authorization field."));
+    }
+    // RFC 9110 section 10.1.1.
+    if headers.contains_key(EXPECT)
+        && !only(headers, &EXPECT).is_some_and(|expect| expect.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+    {
+        return Err(Denial::ExpectationFailed);
+    }
+    if headers.contains_key(UPGRADE) && !is_handshake(head) {
         return Err(Denial::BadRequest("Only a complete WebSocket handshake is upgraded."));
     }
     Ok(())
 }
 
-/// RFC 3986 section 3.2.2, without user information.
+/// The field's value, unless there is another one.
+fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+/// What stands for the host in a target of absolute form; `None` for any other form.
+fn authority(target: &[u8]) -> Option<&[u8]> {
+    let scheme_end = target.iter().position(|b| *b == b':')?;
+    let scheme = &target[..scheme_end];
+    if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
+        return None;
+    }
+    let rest = target[scheme_end..].strip_prefix(b"://")?;
+    Some(rest.split(|b| matches!(b, b'/' | b'?')).next().unwrap_or_default())
+}
+
+/// RFC 3986 section 3.2.2, without user information and escapes: a name, an IPv4 address, or an IPv6 address in brackets;
+/// and a port.
 fn is_host(host: &[u8]) -> bool {
-    !host.is_empty() && host.iter().all(|b| b.is_ascii_alphanumeric() || b"-._~:[]".contains(b))
+    let Ok(host) = std::str::from_utf8(host) else { return false };
+    let (name, port) = match host.strip_prefix('[') {
+        Some(literal) => match literal.split_once(']') {
+            Some((ip, port)) if ip.parse::<Ipv6Addr>().is_ok() => ("v6", port),
+            _ => return false,
+        },
+        None => host.split_at(host.find(':').unwrap_or(host.len())),
+    };
+    let port_is_one = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)) && port_is_one
+}
+
+fn is_port(port: &str) -> bool {
+    port.is_empty() || port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok()
 }
 
 /// RFC 6455 section 4.1.
-fn is_handshake(headers: &HeaderMap) -> bool {
-    let is = |name: &str, wanted: &str| {
-        let mut values = headers.get_all(name).iter();
-        values.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(wanted.as_bytes()))
-            && values.next().is_none()
+fn is_handshake(head: &RequestHeader) -> bool {
+    let is = |name: HeaderName, wanted: &str| {
+        only(&head.headers, &name).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(wanted.as_bytes()))
     };
-    let nominated = headers
-        .get_all("connection")
+    let nominated = head
+        .headers
+        .get_all(http::header::CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .any(|value| value.split(',').any(|token| token.trim().eq_ignore_ascii_case("upgrade")));
-    let body =
-        headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0") || headers.contains_key(TRANSFER_ENCODING);
-    is("upgrade", "websocket")
-        && is("sec-websocket-version", "13")
-        && headers.contains_key("sec-websocket-key")
+    let key = only(&head.headers, &SEC_WEBSOCKET_KEY).and_then(|key| STANDARD.decode(key.as_bytes()).ok());
+    let body = head.headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0")
+        || head.headers.contains_key(TRANSFER_ENCODING);
+    head.method == Method::GET
+        && head.version == Version::HTTP_11
+        && is(UPGRADE, "websocket")
+        && is(http::header::SEC_WEBSOCKET_VERSION, "13")
+        && key.is_some_and(|key| key.len() == 16)
         && nominated
         && !body
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(method: &str, target: &[u8], fields: &[(&'static str, &str)]) -> Result<String, u16> {
-        let mut head = RequestHeader::build(method, target, None).unwrap();
-        for (name, value) in fields {
-            head.append_header(*name, *value).unwrap();
-        }
-        path(&head).map(str::to_owned).map_err(|denial| denial.status().as_u16())
-    }
-
-    const HOST: (&str, &str) = ("host", "gw.example:8080");
-
-    #[test]
-    fn an_ordinary_request_passes() {
-        assert_eq!(of("GET", b"/a/b?c=d/e", &[HOST]), Ok("/a/b".into()));
-        assert_eq!(of("POST", b"/", &[HOST, ("content-length", "5")]), Ok("/".into()));
-        assert_eq!(of("PROPFIND", b"/dav", &[("host", "[::1]:80")]), Ok("/dav".into()));
-    }
-
-    #[test]
-    fn a_strange_target_is_refused() {
-        for target in [&b"admin"[..], b"*", b"http://gw.example/admin", b"?q", b"//\xff"] {
-            assert_eq!(of("GET", target, &[HOST]), Err(400), "{target:?}");
-        }
-        assert_eq!(of("GET", format!("/{}", "a".repeat(MAX_TARGET)).as_bytes(), &[HOST]), Err(414));
-    }
-
-    #[test]
-    fn one_host_and_one_length() {
-        assert_eq!(of("GET", b"/", &[]), Err(400));
-        assert_eq!(of("GET", b"/", &[HOST, HOST]), Err(400));
-        for host in ["", "a, b", "a/b", "a@b", "a b"] {
-            assert_eq!(of("GET", b"/", &[("host", host)]), Err(400), "{host}");
-        }
-        let length = ("content-length", "5");
-        assert_eq!(of("POST", b"/", &[HOST, length, length]), Err(400));
-        assert_eq!(of("POST", b"/", &[HOST, ("content-length", "5, 5")]), Err(400));
-        assert_eq!(of("POST", b"/", &[HOST, length, ("transfer-encoding", "chunked")]), Err(400));
-    }
-
-    #[test]
-    fn methods_that_tunnel_or_echo_are_refused() {
-        for method in ["CONNECT", "TRACE", "get"] {
-            assert_eq!(of(method, b"/", &[HOST]), Err(400), "{method}");
-        }
-    }
-
-    #[test]
-    fn an_upgrade_is_a_whole_websocket_handshake_without_a_body() {
-        let whole = [
-            HOST,
-            ("upgrade", "websocket"),
-            ("connection", "keep-alive, Upgrade"),
-            ("sec-websocket-version", "13"),
-            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
-        ];
-        assert!(of("GET", b"/", &whole).is_ok());
-        for left_out in 1..whole.len() {
-            let part: Vec<_> = whole.iter().enumerate().filter(|(at, _)| *at != left_out).map(|(_, f)| *f).collect();
-            assert_eq!(of("GET", b"/", &part).is_err(), left_out != 1, "without {}", whole[left_out].0);
-        }
-        assert_eq!(of("GET", b"/", &[&whole[..], &[("content-length", "3")]].concat()), Err(400));
-        assert_eq!(of("GET", b"/", &[HOST, ("upgrade", "h2c")]), Err(400));
-    }
-
-    #[test]
-    fn a_head_is_bounded() {
-        let many: Vec<_> = std::iter::once(HOST).chain((0..100).map(|_| ("x", "y"))).collect();
-        assert_eq!(of("GET", b"/", &many), Err(431));
-        let big = "v".repeat(MAX_HEAD);
-        assert_eq!(of("GET", b"/", &[HOST, ("x", &big)]), Err(431));
-    }
-}
+#[path = "framing_tests.rs"]
+mod tests;

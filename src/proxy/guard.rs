@@ -1,65 +1,110 @@
-//! What Pingora leaves open: a deadline for the whole header, however slowly it drips, and for an idle connection.
+//! What Pingora leaves open on a connection: a deadline for a whole head, however slowly it drips, and for an idle
+//! connection; a look at each head before it is parsed ([`Head`]); and that every answer is ours, also where the parser
+//! gives up before any hook is called.
 //!
-//! A wrapper round the socket that knows in which phase its connection is. Pingora reads through it; the proxy's hooks
-//! move it from phase to phase.
+//! A wrapper round the socket that knows in which phase its connection is. Pingora reads and writes through it; the proxy's
+//! hooks move it from phase to phase.
 
-use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use pingora::protocols::l4::stream::Stream as Socket;
-use pingora::protocols::raw_connect::ProxyDigest;
-use pingora::protocols::{
-    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
-    UniqueIDType,
-};
+use pingora::protocols::http::ServerSession;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use super::head::Head;
+use super::socket::Socket;
+use crate::gate::denial::Denial;
+
+/// What holds for every connection of a listener.
+pub struct Rules {
+    pub deadlines: Deadlines,
+    pub reception: Box<dyn Reception>,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
-    /// From a connection's first byte, or from its acceptance, to the end of the header.
+    /// From a connection's first byte, or from its acceptance, to the end of the head.
     pub header: Duration,
     /// Between requests.
     pub idle: Duration,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// A header is due.
-    Header(Instant),
-    /// Nothing is under way.
-    Idle(Instant),
-    /// A request is being served: its own limits hold.
-    Serving,
+/// Answers for requests that no hook will ever see.
+pub trait Reception: Send + Sync {
+    /// The whole answer to a request that could not be parsed, after which the connection ends.
+    fn refuse(&self, client: IpAddr, denial: &Denial) -> Vec<u8>;
+    /// A head that had begun did not come to its end in time.
+    fn cut_off(&self);
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nothing is under way.
+    Idle(Instant),
+    /// A head is due.
+    Head(Instant),
+    /// A head is whole, and with the parser. What is written now is not written by us.
+    Parsing(Instant),
+    /// A request is being served: its own limits hold.
+    Serving,
+    /// The connection ends; what still comes is passed over.
+    Ending(Instant),
+}
+
+/// How long a client may take to notice that its connection ends. Closing at once would reset the connection under the
+/// answer while it is still on its way (RFC 9112 section 9.6).
+const FAREWELL: Duration = Duration::from_secs(2);
+const FAREWELL_BYTES: usize = 256 * 1024;
+
+#[derive(Debug)]
 pub struct Guarded {
-    socket: Socket,
-    deadlines: Deadlines,
+    pub(super) socket: Socket,
+    rules: Arc<Rules>,
     phase: Mutex<Phase>,
+    head: Head,
+    refusal: Option<Refusal>,
     /// Wakes a reader when its deadline passes. Made when it is first needed.
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
+#[derive(Debug)]
+struct Refusal {
+    answer: Vec<u8>,
+    written: usize,
+    shut: bool,
+    passed_over: usize,
+}
+
 impl Guarded {
-    pub fn new(socket: Socket, deadlines: Deadlines) -> Self {
-        let phase = Mutex::new(Phase::Header(Instant::now() + deadlines.header));
-        Self { socket, deadlines, phase, alarm: None }
+    pub fn new(socket: Socket, rules: Arc<Rules>) -> Self {
+        // The heads of HTTP/2 are frames; its parser has limits of its own.
+        let first = if socket.speaks_http2() { Phase::Serving } else { Phase::Head(after(rules.deadlines.header)) };
+        Self { socket, rules, phase: Mutex::new(first), head: Head::default(), refusal: None, alarm: None }
     }
 
-    /// The header is complete.
+    /// The guarded connection under an HTTP/1 request.
+    pub fn under(session: &ServerSession) -> Option<&Self> {
+        session.as_http1()?.stream().as_any().downcast_ref()
+    }
+
+    /// The hooks have been called: what is written from now on is ours.
     pub fn serving(&self) {
         self.enter(Phase::Serving);
     }
 
-    /// The request is over.
+    /// The request is over and so is its body: another may come.
     pub fn idle(&self) {
-        self.enter(Phase::Idle(Instant::now() + self.deadlines.idle));
+        self.enter(Phase::Idle(after(self.rules.deadlines.idle)));
+    }
+
+    /// The request is over, and its body may still be coming.
+    pub fn ending(&self) {
+        self.enter(Phase::Ending(after(self.rules.deadlines.header)));
     }
 
     fn enter(&self, phase: Phase) {
@@ -72,32 +117,106 @@ impl Guarded {
 
     /// Whether the present deadline has passed; if not, this task is woken when it does.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let (Phase::Header(deadline) | Phase::Idle(deadline)) = self.phase() else { return Poll::Pending };
-        let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        if alarm.deadline() != deadline {
-            alarm.as_mut().reset(deadline);
+        let (Phase::Idle(due) | Phase::Head(due) | Phase::Parsing(due) | Phase::Ending(due)) = self.phase() else {
+            return Poll::Pending;
+        };
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+        if alarm.deadline() != due {
+            alarm.as_mut().reset(due);
         }
         alarm.as_mut().poll(cx)
+    }
+
+    /// Bytes of a head have come.
+    fn look(&mut self, bytes: &[u8]) {
+        match self.head.feed(bytes) {
+            Ok(false) if matches!(self.phase(), Phase::Idle(_)) => {
+                self.enter(Phase::Head(after(self.rules.deadlines.header)));
+            }
+            Ok(false) => {}
+            Ok(true) => {
+                self.head = Head::default();
+                self.enter(Phase::Parsing(after(self.rules.deadlines.header)));
+            }
+            Err(denial) => self.refuse(&denial),
+        }
+    }
+
+    fn refuse(&mut self, denial: &Denial) {
+        let answer = self.rules.reception.refuse(self.socket.peer(), denial);
+        self.refusal = Some(Refusal { answer, written: 0, shut: false, passed_over: 0 });
+        self.enter(Phase::Ending(after(FAREWELL)));
+    }
+
+    fn poll_refusal(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(refusal) = &mut self.refusal else { return Poll::Ready(Ok(())) };
+        while let Some(rest) = refusal.answer.get(refusal.written..).filter(|rest| !rest.is_empty()) {
+            match ready!(Pin::new(&mut self.socket).poll_write(cx, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => refusal.written += written,
+            }
+        }
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    /// Say no, then wait for the client to hear it. To the reader it looks like the end of the connection.
+    fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_refusal(cx))?;
+        let Some(refusal) = &mut self.refusal else { return Poll::Ready(Ok(())) };
+        if !refusal.shut {
+            ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
+            refusal.shut = true;
+        }
+        let mut scratch = [0; 4096];
+        loop {
+            let mut passed_over = ReadBuf::new(&mut scratch);
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut passed_over))?;
+            refusal.passed_over += passed_over.filled().len();
+            if passed_over.filled().is_empty() || refusal.passed_over > FAREWELL_BYTES {
+                return Poll::Ready(Ok(()));
+            }
+        }
     }
 }
 
 impl AsyncRead for Guarded {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.poll_deadline(cx).is_ready() {
+            if matches!(self.phase(), Phase::Head(_) | Phase::Parsing(_)) {
+                self.rules.reception.cut_off();
+            }
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        let before = buf.filled().len();
-        let read = Pin::new(&mut self.socket).poll_read(cx, buf);
-        if read.is_ready() && buf.filled().len() > before && matches!(self.phase(), Phase::Idle(_)) {
-            self.enter(Phase::Header(Instant::now() + self.deadlines.header));
+        if self.refusal.is_some() {
+            return self.poll_farewell(cx);
         }
-        read
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.socket).poll_read(cx, buf))?;
+        if matches!(self.phase(), Phase::Idle(_) | Phase::Head(_)) && buf.filled().len() > before {
+            self.look(&buf.filled()[before..]);
+            if self.refusal.is_some() {
+                buf.set_filled(before);
+                return self.poll_farewell(cx);
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for Guarded {
+    /// What the parser answers by itself is put into our words.
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, buf)
+        if self.phase() == Phase::Serving {
+            return Pin::new(&mut self.socket).poll_write(cx, buf);
+        }
+        if self.refusal.is_none() && matches!(self.phase(), Phase::Head(_) | Phase::Parsing(_)) {
+            self.refuse(&Denial::BadRequest("The request cannot be parsed."));
+        }
+        if self.refusal.is_none() {
+            return Pin::new(&mut self.socket).poll_write(cx, buf);
+        }
+        ready!(self.poll_refusal(cx))?;
+        Poll::Ready(Ok(buf.len()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -107,57 +226,14 @@ impl AsyncWrite for Guarded {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.socket).poll_shutdown(cx)
     }
+}
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
+impl std::fmt::Debug for Rules {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.deadlines.fmt(f)
     }
 }
 
-#[async_trait]
-impl Shutdown for Guarded {
-    async fn shutdown(&mut self) {
-        self.socket.shutdown().await;
-    }
-}
-
-impl UniqueID for Guarded {
-    fn id(&self) -> UniqueIDType {
-        self.socket.id()
-    }
-}
-
-impl Ssl for Guarded {}
-
-impl Peek for Guarded {}
-
-impl GetTimingDigest for Guarded {
-    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        self.socket.get_timing_digest()
-    }
-}
-
-impl GetProxyDigest for Guarded {
-    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        self.socket.get_proxy_digest()
-    }
-}
-
-impl GetSocketDigest for Guarded {
-    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        self.socket.get_socket_digest()
-    }
-}
-
-impl fmt::Debug for Guarded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Guarded({:?})", self.phase())
-    }
+fn after(span: Duration) -> Instant {
+    Instant::now() + span
 }

@@ -67,7 +67,7 @@ fn state_the_way(request: &mut RequestHeader, exchange: &Exchange, trusted: bool
     chain.push(arrival.address.peer.to_string());
     request.insert_header(FORWARDED_FOR, chain.join(", "))?;
     if !request.headers.contains_key("x-forwarded-proto") {
-        request.insert_header("x-forwarded-proto", "http")?;
+        request.insert_header("x-forwarded-proto", if exchange.over_tls { "https" } else { "http" })?;
     }
     if let Some(host) = host.filter(|_| !request.headers.contains_key("x-forwarded-host")) {
         request.insert_header("x-forwarded-host", host)?;

@@ -1,69 +1,119 @@
 //! Accepts connections: a place first, then the connection, so that a full house makes the next ones wait in the kernel's
-//! queue instead of taking memory here. Each connection is guarded and handed to Pingora.
+//! queue instead of taking memory here. Who is at the other end is known before anything else is read; then comes TLS, then
+//! the guard, then Pingora.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsRawFd;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use pingora::apps::ServerApp;
-use pingora::protocols::l4::stream::Stream as Socket;
-use pingora::protocols::{GetSocketDigest, SocketDigest};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
 
-use super::guard::{Deadlines, Guarded};
+use super::crowd::{Crowd, Place};
+use super::guard::{Guarded, Rules};
+use super::socket::Socket;
+use super::{Configuration, proxy_protocol};
+use crate::telemetry::metrics::{ConnectionEnd, Metrics};
+use crate::tls::Tls;
 
 /// How long to rest when the system has no more file descriptors to give.
 const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// What a listener demands of a connection before a request is read.
+pub struct Door {
+    /// Connections at once, in all.
+    pub places: Arc<Semaphore>,
+    pub rules: Arc<Rules>,
+    /// What only the public listener demands.
+    pub public: Option<Public>,
+}
+
+pub struct Public {
+    pub crowd: Arc<Crowd>,
+    /// Connections at once from one address. Trusted proxies speak for many, and are not held to it.
+    pub per_address: usize,
+    /// Every connection begins with a header of the PROXY protocol, and comes from a trusted proxy.
+    pub proxy_protocol: bool,
+    /// Replaced by a reload; connections that are open go on with what they began with.
+    pub tls: Option<Arc<ArcSwap<Tls>>>,
+    /// Says who is trusted.
+    pub current: Arc<ArcSwap<Configuration>>,
+    pub metrics: Arc<Metrics>,
+}
 
 /// Serve until `stop` says so. Connections under way go on; each holds its place until it ends.
 pub async fn accept<A: ServerApp + Send + Sync + 'static>(
     listener: TcpListener,
     app: Arc<A>,
-    places: Arc<Semaphore>,
-    deadlines: Deadlines,
+    door: Arc<Door>,
     mut stop: watch::Receiver<bool>,
 ) {
     loop {
         // The semaphore is never closed.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok(place) = Arc::clone(&door.places).acquire_owned().await else { return };
         let accepted = tokio::select! {
             // In this order: who was let into the kernel's queue before the stop is still served.
             biased;
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => return,
         };
-        let tcp = match accepted {
-            Ok((tcp, _)) => tcp,
+        let (tcp, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
                 tokio::time::sleep(EXHAUSTED).await;
                 continue;
             }
         };
-        let (app, stop) = (Arc::clone(&app), stop.clone());
+        let (app, door, stop) = (Arc::clone(&app), Arc::clone(&door), stop.clone());
         tokio::spawn(async move {
-            if let Ok(socket) = prepare(tcp) {
-                app.process_new(Box::new(Guarded::new(socket, deadlines)), &stop).await;
+            // Why a connection is not let in is counted, and nobody is there to be told.
+            if let Ok((socket, _among_its_own)) = door.enter(tcp, peer).await {
+                app.process_new(Box::new(Guarded::new(socket, Arc::clone(&door.rules))), &stop).await;
             }
             drop(place);
         });
     }
 }
 
-fn prepare(tcp: TcpStream) -> io::Result<Socket> {
-    tcp.set_nodelay(true)?;
-    let digest = SocketDigest::from_raw_fd(tcp.as_raw_fd());
-    // Asked for now: later the descriptor may be another connection's.
-    let _ = digest.peer_addr();
-    let mut socket = Socket::from(tcp);
-    socket.set_socket_digest(digest);
-    Ok(socket)
+impl Door {
+    async fn enter(&self, tcp: TcpStream, peer: SocketAddr) -> io::Result<(Socket, Option<Place>)> {
+        tcp.set_nodelay(true)?;
+        let Some(public) = &self.public else { return Ok((Socket::plain(tcp, peer), None)) };
+        let deadline = self.rules.deadlines.header;
+        let entered = tokio::time::timeout(deadline, public.enter(tcp, peer)).await;
+        entered.unwrap_or(Err(ConnectionEnd::HeaderTimeout)).map_err(|why| {
+            public.metrics.connection_ended(why);
+            io::ErrorKind::ConnectionAborted.into()
+        })
+    }
 }
 
-/// The address at the other end of a connection; none over a Unix socket.
-pub fn peer_ip(peer: Option<&pingora::protocols::l4::socket::SocketAddr>) -> Option<IpAddr> {
-    peer.and_then(|peer| peer.as_inet()).map(SocketAddr::ip)
+impl Public {
+    async fn enter(&self, mut tcp: TcpStream, mut peer: SocketAddr) -> Result<(Socket, Option<Place>), ConnectionEnd> {
+        let current = self.current.load_full();
+        let clients = &current.gateway.api.clients;
+        if self.proxy_protocol {
+            if !clients.trusts(peer.ip()) {
+                return Err(ConnectionEnd::ProxyHeader);
+            }
+            let said = proxy_protocol::read(&mut tcp).await.map_err(|_| ConnectionEnd::ProxyHeader)?;
+            peer = said.unwrap_or(peer);
+        }
+        let place = if clients.trusts(peer.ip()) {
+            None
+        } else {
+            let place = self.crowd.admit(clients.limiter_key(peer.ip()), self.per_address);
+            Some(place.ok_or(ConnectionEnd::PerAddress)?)
+        };
+        let Some(tls) = &self.tls else { return Ok((Socket::plain(tcp, peer), place)) };
+        let Tls(config) = &**tls.load();
+        let accepted = TlsAcceptor::from(Arc::clone(config)).accept(tcp).await;
+        let stream = accepted.map_err(|_| ConnectionEnd::TlsHandshake)?;
+        Ok((Socket::tls(stream, peer), place))
+    }
 }

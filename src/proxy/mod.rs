@@ -1,12 +1,17 @@
 //! Pingora's side. It obeys: nothing in here decides whether a request may pass. Each hook is a few lines; what a request
 //! is at each of them is [`exchange::Exchange`].
 
+pub mod crowd;
 mod exchange;
 pub mod framing;
 pub mod guard;
+mod head;
 mod headers;
 pub mod listener;
+mod proxy_protocol;
+pub mod reception;
 mod reply;
+mod socket;
 pub mod upstream;
 
 use std::panic::AssertUnwindSafe;
@@ -23,7 +28,7 @@ use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
-use self::exchange::{Exchange, Stage};
+use self::exchange::{Body, Exchange, Stage};
 use self::guard::Guarded;
 use self::upstream::Upstream;
 use crate::api::reply::Reply;
@@ -37,6 +42,9 @@ use crate::telemetry::metrics::UpstreamError;
 
 /// How long the body of a call on our own endpoints may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(15);
+
+/// How long a client may be silent in the middle of a body.
+const SILENCE: Duration = Duration::from_secs(30);
 
 pub struct Proxy {
     pub current: Arc<ArcSwap<Configuration>>,
@@ -57,17 +65,12 @@ impl Proxy {
     async fn decide(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
         let configuration = Arc::clone(&exchange.configuration);
         let gateway = &configuration.gateway;
+        framing::normalise(session.req_header_mut())?;
         let head = session.req_header();
-        let path = framing::path(head).map(str::to_owned);
-        let Some(peer) = listener::peer_ip(session.client_addr()) else {
-            return self.refuse(session, exchange, &Denial::Internal).await;
-        };
-        let arrival = exchange.arrival.insert(gateway.arrival(head, peer));
+        let path = framing::path(head, &gateway.methods);
+        let arrival = exchange.arrival.insert(gateway.arrival(head, socket::peer_ip(session.client_addr())));
         let watch = Stopwatch::start();
-        let decided = match &path {
-            Ok(path) => gateway.admit(arrival, head, path, self.clock.now()).await,
-            Err(denial) => Err(denial.clone()),
-        };
+        let decided = gateway.admit(arrival, head, path.clone(), self.clock.now()).await;
         gateway.api.metrics.decided(decided.as_ref().err(), watch.elapsed());
         match decided {
             Err(denial) => self.refuse(session, exchange, &denial).await,
@@ -75,7 +78,10 @@ impl Proxy {
                 let reply = preflight(head);
                 self.reply(session, exchange, &reply).await
             }
-            Ok(Admission::Own(endpoint)) => self.serve(session, exchange, endpoint, &path.unwrap_or_default()).await,
+            Ok(Admission::Own(endpoint)) => {
+                let path = path.unwrap_or_default().to_owned();
+                self.serve(session, exchange, endpoint, &path).await
+            }
             Ok(Admission::Upstream { upstream, permit }) => {
                 let length = head.headers.get("content-length").and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
                 if length.is_some_and(|length| length > gateway.max_body) {
@@ -86,7 +92,7 @@ impl Proxy {
                 if tunnel {
                     session.set_read_timeout(None);
                 }
-                exchange.stage = Stage::Admitted { upstream, permit, tunnel, body_bytes: 0 };
+                exchange.stage = Stage::Admitted { upstream, permit, tunnel, body: Body::begin() };
                 Ok(false)
             }
         }
@@ -154,14 +160,16 @@ impl ProxyHttp for Proxy {
         Exchange::begin(self.current.load_full())
     }
 
-    async fn early_request_filter(&self, session: &mut Session, _: &mut Exchange) -> Result<()> {
+    async fn early_request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<()> {
         // On every request: Pingora forgets it after the first, and then waits for ever.
         let stopping = session.is_process_shutting_down();
         session.set_keepalive((!stopping).then_some(self.keep_alive_secs));
         session.set_write_timeout(Some(Duration::from_secs(60)));
-        if let Some(guarded) = guarded(session) {
+        session.set_read_timeout(Some(SILENCE));
+        if let Some(guarded) = Guarded::under(session) {
             guarded.serving();
         }
+        exchange.over_tls = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
         Ok(())
     }
 
@@ -195,10 +203,13 @@ impl ProxyHttp for Proxy {
         exchange: &mut Exchange,
     ) -> Result<()> {
         let limit = exchange.configuration.gateway.max_body;
-        let Stage::Admitted { body_bytes, tunnel, .. } = &mut exchange.stage else { return Err(unadmitted()) };
-        *body_bytes += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
-        if *body_bytes > limit && !*tunnel {
+        let Stage::Admitted { body: coming, tunnel: false, .. } = &mut exchange.stage else { return Ok(()) };
+        coming.bytes += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        if coming.bytes > limit {
             return Err(Error::new_down(ErrorType::HTTPStatus(Denial::PayloadTooLarge.status().as_u16())));
+        }
+        if coming.drips() {
+            return Err(Error::new_down(ErrorType::ReadTimedout));
         }
         Ok(())
     }
@@ -253,8 +264,9 @@ impl ProxyHttp for Proxy {
             sent_bytes: session.body_bytes_sent(),
         };
         line.write(&gateway.api.lines);
-        if let Some(guarded) = guarded(session) {
-            guarded.idle();
+        let body_done = session.is_body_done();
+        if let Some(guarded) = Guarded::under(session) {
+            if body_done { guarded.idle() } else { guarded.ending() }
         }
     }
 }
@@ -309,10 +321,6 @@ fn preflight(head: &RequestHeader) -> Reply {
         .with("access-control-allow-methods", asked("access-control-request-method"))
         .with("access-control-allow-headers", asked("access-control-request-headers"))
         .with("access-control-max-age", "600")
-}
-
-fn guarded(session: &Session) -> Option<&Guarded> {
-    session.as_downstream().stream()?.as_any().downcast_ref()
 }
 
 /// A label and a log value from a fixed set, whatever the client calls its method.

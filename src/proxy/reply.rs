@@ -1,6 +1,7 @@
 //! Replies become bytes. Written by hand, because Pingora's own `respond_error` closes the connection, which makes a
 //! refusal three times as dear.
 
+use http::header::STRICT_TRANSPORT_SECURITY;
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
@@ -8,6 +9,9 @@ use pingora::proxy::Session;
 use super::exchange::Exchange;
 use super::headers;
 use crate::api::reply::Reply;
+
+/// RFC 6797 section 6.1, on our own answers: what an app says of itself is its own business.
+const A_YEAR: &str = "max-age=31536000";
 
 pub async fn write(session: &mut Session, reply: &Reply, exchange: &Exchange) -> Result<()> {
     let mut header = ResponseHeader::build(reply.status, Some(reply.headers.len() + 6))?;
@@ -17,8 +21,29 @@ pub async fn write(session: &mut Session, reply: &Reply, exchange: &Exchange) ->
     for (name, value) in headers::cors(&session.req_header().headers, exchange) {
         header.append_header(name, value)?;
     }
+    if exchange.over_tls {
+        header.insert_header(STRICT_TRANSPORT_SECURITY, A_YEAR)?;
+    }
     header.insert_header("x-request-id", exchange.request_id.as_str())?;
     header.insert_header("content-length", reply.body.len())?;
     session.write_response_header(Box::new(header), false).await?;
     session.write_response_body(Some(reply.body.clone()), true).await
+}
+
+/// The whole answer as HTTP/1 has it, after which the connection ends; for requests that never became an exchange.
+pub fn whole(reply: &Reply, request_id: &str) -> Vec<u8> {
+    let reason = reply.status.canonical_reason().unwrap_or_default();
+    let mut bytes = format!("HTTP/1.1 {} {reason}\r\n", reply.status.as_str()).into_bytes();
+    let length = reply.body.len().to_string();
+    let own = [("x-request-id", request_id), ("content-length", length.as_str()), ("connection", "close")];
+    let fields = reply.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    for (name, value) in fields.chain(own.map(|(name, value)| (name, value.as_bytes()))) {
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(value);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(&reply.body);
+    bytes
 }

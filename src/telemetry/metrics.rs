@@ -30,6 +30,7 @@ pub struct Metrics {
     hash_waiting: IntGauge,
     upstream_errors: IntCounterVec,
     reload_successful: Gauge,
+    connections_ended: IntCounterVec,
     panics: IntCounter,
 }
 
@@ -74,6 +75,18 @@ pub enum UpstreamError {
     Broken,
 }
 
+/// Why a connection was ended before it brought a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionEnd {
+    /// Its address has as many as it may have.
+    PerAddress,
+    /// It did not begin with a header of the PROXY protocol, or came from somebody who may not send one.
+    ProxyHeader,
+    TlsHandshake,
+    /// A head (or what comes before it) was not whole in time.
+    HeaderTimeout,
+}
+
 /// From a microsecond to ten seconds: deciding is at one end, a slow upstream at the other.
 const SECONDS: [f64; 16] = [1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
 
@@ -103,6 +116,11 @@ impl Metrics {
             hash_waiting: new.gauge("password_hash_waiting", "Logins waiting for a place to hash.")?,
             upstream_errors: new.counters("upstream_errors_total", "Upstreams that failed.", &["upstream", "kind"])?,
             reload_successful: new.float("config_last_reload_successful", "1 if the last reload took effect.")?,
+            connections_ended: new.counters(
+                "connections_ended_total",
+                "Connections ended before they brought a request.",
+                &["reason"],
+            )?,
             panics: new.counter("panics_total", "Panics, each of which is a bug.")?,
             registry: new.registry.clone(),
         };
@@ -201,6 +219,22 @@ impl Metrics {
 
     pub fn hash_waiting(&self, change: i64) {
         self.hash_waiting.add(change);
+    }
+
+    pub fn connection_ended(&self, why: ConnectionEnd) {
+        let label = match why {
+            ConnectionEnd::PerAddress => "per_address",
+            ConnectionEnd::ProxyHeader => "proxy_header",
+            ConnectionEnd::TlsHandshake => "tls_handshake",
+            ConnectionEnd::HeaderTimeout => "header_timeout",
+        };
+        self.connections_ended.with_label_values(&[label]).inc();
+    }
+
+    /// A request that could not be parsed, and so was never decided on.
+    pub fn refused_unparsed(&self, denial: &Denial) {
+        self.decisions.with_label_values(&[denial.code()]).inc();
+        self.requests.with_label_values(&["", "other", denial.status().as_str()]).inc();
     }
 
     pub fn panicked(&self) {

@@ -1,8 +1,8 @@
 //! `portcullis demo`, running.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -19,6 +19,8 @@ pub struct Demo {
     pub users: Vec<(String, String)>,
     /// What it printed at the start.
     pub said: String,
+    /// Kept open: it may have more to say.
+    _stdout: BufReader<ChildStdout>,
 }
 
 impl Demo {
@@ -30,7 +32,8 @@ impl Demo {
             .spawn()
             .unwrap();
         let (mut users, mut said) = (Vec::new(), String::new());
-        for line in BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap) {
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        for line in stdout.by_ref().lines().map(Result::unwrap) {
             if line.contains("@example.com  ") {
                 let words: Vec<&str> = line.split_whitespace().collect();
                 users.push((words[0].to_owned(), words[1].to_owned()));
@@ -46,7 +49,7 @@ impl Demo {
             rest.split(end).next().unwrap().parse().unwrap()
         };
         let (listen, admin_listen) = (address("sample app on http://", ','), address("metrics are on http://", '/'));
-        Self { listen, admin_listen, child, users, said }
+        Self { listen, admin_listen, child, users, said, _stdout: stdout }
     }
 
     pub fn signal(&self, signal: Signal) {

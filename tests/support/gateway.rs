@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -223,6 +223,16 @@ impl Gateway {
     /// The first line that holds `text`, as soon as there is one.
     pub fn wait_for_line(&self, text: &str) -> String {
         self.log.wait_for(&|line| line.contains(text)).unwrap_or_else(|| panic!("no {text:?} in\n{}", self.log()))
+    }
+
+    /// Ask again and again until it is so.
+    #[allow(clippy::disallowed_methods, reason = "a bound on waiting")]
+    pub fn eventually(&self, what: &str, is_so: impl Fn() -> bool) {
+        let begin = Instant::now();
+        while !is_so() {
+            assert!(begin.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     pub fn signal(&self, signal: Signal) {

@@ -13,6 +13,7 @@ pub mod nasty;
 pub mod origin;
 pub mod rules;
 pub mod servers;
+pub mod tls;
 pub mod upstreams;
 pub mod wire;
 

@@ -7,16 +7,28 @@ use ipnet::IpNet;
 use super::{SECOND, SOME, ZERO, or_one_per_core};
 use crate::config::address;
 use crate::config::reader::{Placed, Section};
+use crate::config::secrets::required_file;
 use crate::config::settings::Server;
+use crate::gate::methods::Methods;
+use crate::tls::{Tls, TlsError};
 
-/// The settings, and `trusted_proxies`.
-pub fn server(s: &mut Section<'_>) -> (Server, Vec<IpNet>) {
+/// What `[server]` says, and what of it is not the listeners' business alone.
+pub struct Read {
+    pub server: Server,
+    pub trusted_proxies: Vec<IpNet>,
+    pub methods: Methods,
+    pub tls: Option<Tls>,
+}
+
+pub fn server(s: &mut Section<'_>) -> Read {
     let listen = listen(s);
     let admin_listen = s.text("admin_listen", address::listen).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9090)));
     let apart = listen.iter().all(|address| !same_socket(*address, admin_listen));
     s.rule(&["admin_listen", "listen"], apart, "the admin address is never public: it needs one of its own");
-    s.not_available("tls");
     let trusted_proxies = trusted_proxies(s);
+    let proxy_protocol = s.boolean("proxy_protocol", false);
+    let known = !proxy_protocol || !trusted_proxies.is_empty();
+    s.rule(&["proxy_protocol", "trusted_proxies"], known, "trusted_proxies must name the balancers");
     let server = Server {
         listen,
         admin_listen,
@@ -26,9 +38,37 @@ pub fn server(s: &mut Section<'_>) -> (Server, Vec<IpNet>) {
         // Pingora counts it in whole seconds.
         idle_timeout: s.duration("idle_timeout", "60s", SECOND),
         max_connections: usize::try_from(s.integer("max_connections", 20_000, 1..=1_000_000)).unwrap_or(usize::MAX),
+        max_connections_per_ip: usize::try_from(s.integer("max_connections_per_ip", 1000, 1..=1_000_000))
+            .unwrap_or(usize::MAX),
+        proxy_protocol,
         drain_timeout: s.duration("drain_timeout", "30s", ZERO),
     };
-    (server, trusted_proxies)
+    Read { server, trusted_proxies, methods: methods(s), tls: tls(s) }
+}
+
+fn methods(s: &mut Section<'_>) -> Methods {
+    let Some(listed) = s.list("methods", Methods::parse) else { return Methods::default() };
+    s.rule(&["methods"], !listed.is_empty(), "at least one method");
+    Methods::new(listed.into_iter().map(|method| method.it).collect())
+}
+
+/// Read here and now, so that a certificate that cannot be used is found before a listener starts or a reload takes effect.
+fn tls(s: &mut Section<'_>) -> Option<Tls> {
+    let there = s.has("tls");
+    s.table("tls", |s| {
+        if !there {
+            return None;
+        }
+        let chain = required_file(s, "certificate_file", "certificate_file = \"fullchain.pem\"");
+        let key = required_file(s, "private_key_file", "private_key_file = \"key.pem\"");
+        let (chain, key) = chain.zip(key)?;
+        Tls::from_pem(chain.expose(), key.expose())
+            .map_err(|error| {
+                let at = if matches!(error, TlsError::NoKey) { "private_key_file" } else { "certificate_file" };
+                s.wrong(at, s.place(at), error, None);
+            })
+            .ok()
+    })
 }
 
 /// Whether both cannot be listened on, or one would answer for the other. Port 0 is any free one.

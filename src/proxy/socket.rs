@@ -1,0 +1,149 @@
+//! The socket under a guarded connection, with or without TLS, and what Pingora wants to know of one.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::AsRawFd;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use async_trait::async_trait;
+use pingora::protocols::l4::socket::SocketAddr as PingoraAddr;
+use pingora::protocols::l4::stream::Stream as Buffered;
+use pingora::protocols::raw_connect::ProxyDigest;
+use pingora::protocols::tls::SslDigest;
+use pingora::protocols::{
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
+    UniqueIDType,
+};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+use super::guard::Guarded;
+use crate::tls;
+
+#[derive(Debug)]
+pub struct Socket {
+    stream: Stream,
+    id: UniqueIDType,
+    peer: IpAddr,
+    digest: Arc<SocketDigest>,
+    tls: Option<Arc<SslDigest>>,
+}
+
+#[derive(Debug)]
+enum Stream {
+    Plain(Box<Buffered>),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Socket {
+    /// `peer`: who is at the other end, which behind a load balancer is not the balancer.
+    pub fn plain(tcp: TcpStream, peer: SocketAddr) -> Self {
+        let (id, digest) = identify(&tcp, peer);
+        Self { stream: Stream::Plain(Box::new(tcp.into())), id, peer: peer.ip(), digest, tls: None }
+    }
+
+    pub fn tls(stream: TlsStream<TcpStream>, peer: SocketAddr) -> Self {
+        let (id, digest) = identify(stream.get_ref().0, peer);
+        // Only that it is there matters: to Pingora, and to whoever asks whether a request came over TLS.
+        let tls = SslDigest::new("", "", None, None, Vec::new());
+        Self { stream: Stream::Tls(Box::new(stream)), id, peer: peer.ip(), digest, tls: Some(Arc::new(tls)) }
+    }
+
+    pub fn peer(&self) -> IpAddr {
+        self.peer
+    }
+
+    pub fn speaks_http2(&self) -> bool {
+        let Stream::Tls(stream) = &self.stream else { return false };
+        stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2)
+    }
+}
+
+fn identify(tcp: &TcpStream, peer: SocketAddr) -> (UniqueIDType, Arc<SocketDigest>) {
+    let digest = SocketDigest::from_raw_fd(tcp.as_raw_fd());
+    // Said now: later the descriptor may be another connection's.
+    let _ = digest.peer_addr.set(Some(PingoraAddr::Inet(peer)));
+    (tcp.as_raw_fd(), Arc::new(digest))
+}
+
+/// The address at the other end of a connection.
+pub fn peer_ip(peer: Option<&PingoraAddr>) -> IpAddr {
+    // Every connection here has been given one.
+    peer.and_then(PingoraAddr::as_inet).map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), SocketAddr::ip)
+}
+
+macro_rules! either {
+    ($socket:expr, $stream:ident => $call:expr) => {
+        match &mut $socket.stream {
+            Stream::Plain($stream) => $call,
+            Stream::Tls($stream) => $call,
+        }
+    };
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        either!(self, stream => Pin::new(stream).poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        either!(self, stream => Pin::new(stream).poll_write(cx, buf))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, stream => Pin::new(stream).poll_flush(cx))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, stream => Pin::new(stream).poll_shutdown(cx))
+    }
+}
+
+#[async_trait]
+impl Shutdown for Guarded {
+    async fn shutdown(&mut self) {
+        // The other end may have gone first, which comes to the same.
+        let _ = AsyncWriteExt::shutdown(&mut self.socket).await;
+    }
+}
+
+impl UniqueID for Guarded {
+    fn id(&self) -> UniqueIDType {
+        self.socket.id
+    }
+}
+
+impl Ssl for Guarded {
+    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
+        self.socket.tls.clone()
+    }
+
+    fn selected_alpn_proto(&self) -> Option<ALPN> {
+        self.socket.speaks_http2().then_some(ALPN::H2)
+    }
+}
+
+impl Peek for Guarded {}
+
+impl GetTimingDigest for Guarded {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        Vec::new()
+    }
+}
+
+impl GetProxyDigest for Guarded {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        None
+    }
+}
+
+impl GetSocketDigest for Guarded {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        Some(Arc::clone(&self.socket.digest))
+    }
+}

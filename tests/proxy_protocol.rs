@@ -1,0 +1,94 @@
+//! Behind a load balancer that says who is calling by the PROXY protocol.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use support::gateway::Gateway;
+use support::origin::Origin;
+use support::wire::Wire;
+
+const GET: &str = "GET /public/ HTTP/1.1\r\nHost: gw\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n";
+
+fn start(trusted: &str) -> (Origin, Gateway) {
+    let origin = Origin::start();
+    let server = format!("proxy_protocol = true\ntrusted_proxies = [\"{trusted}\"]");
+    let gateway = Gateway::usual(origin.address, &server, "");
+    (origin, gateway)
+}
+
+fn v2(addresses: &[u8], family: u8) -> Vec<u8> {
+    let signature = b"\r\n\r\n\0\r\nQUIT\n";
+    [&signature[..], &[0x21, family, 0, u8::try_from(addresses.len()).unwrap()], addresses].concat()
+}
+
+#[test]
+fn the_balancer_says_who_is_calling_and_the_client_cannot() {
+    let (origin, gateway) = start("127.0.0.1/32");
+    let four = [192, 0, 2, 7, 10, 0, 0, 1, 0x13, 0x88, 1, 0xbb];
+    let six: Vec<u8> =
+        [[0x20, 1, 0xd, 0xb8], [0; 4], [0; 4], [0, 0, 0, 7], [0; 4], [0; 4], [0; 4], [0, 0, 0, 1]].concat();
+    for (header, client) in [
+        (b"PROXY TCP4 192.0.2.7 10.0.0.1 5000 443\r\n".to_vec(), "192.0.2.7"),
+        (b"PROXY TCP6 2001:db8::7 ::1 5000 443\r\n".to_vec(), "2001:db8::7"),
+        (v2(&four, 0x11), "192.0.2.7"),
+        (v2(&[&six[..], &[0x13, 0x88, 1, 0xbb]].concat(), 0x21), "2001:db8::7"),
+    ] {
+        let mut wire = Wire::to(gateway.listen);
+        assert_eq!(wire.send(&header).send(GET).answer().unwrap().status, 200);
+        assert_eq!(origin.last().all("x-forwarded-for"), [client]);
+        assert_eq!(wire.send(GET).answer().unwrap().status, 200, "once for a connection");
+        gateway.wait_for_line(&format!("ip={client}"));
+    }
+}
+
+#[test]
+fn a_health_check_of_the_balancer_is_served() {
+    let (_origin, gateway) = start("127.0.0.1/32");
+    assert_eq!(Wire::to(gateway.listen).send("PROXY UNKNOWN\r\n").send(GET).answer().unwrap().status, 200);
+}
+
+#[test]
+fn without_its_header_no_connection_is_served() {
+    let (origin, gateway) = start("127.0.0.1/32");
+    for begin in
+        ["", "PROXY TCP4 junk\r\n", "PROXY TCP4 192.0.2.7 10.0.0.1 5000 443\n", "\r\n\r\n\0\r\nQUIT\n\x31\x11\0\0"]
+    {
+        assert!(Wire::to(gateway.listen).send(begin).send(GET).answer().is_none(), "{begin:?}");
+    }
+    assert!(origin.seen().is_empty());
+    assert!(gateway.metric("portcullis_connections_ended_total{reason=\"proxy_header\"}") >= 4.0);
+}
+
+#[test]
+fn a_stranger_cannot_say_who_is_calling() {
+    let (origin, gateway) = start("192.0.2.0/24");
+    let header = "PROXY TCP4 192.0.2.7 10.0.0.1 5000 443\r\n";
+    assert!(Wire::to(gateway.listen).send(header).send(GET).answer().is_none());
+    assert!(origin.seen().is_empty());
+}
+
+#[test]
+fn the_cap_is_on_the_clients_address_and_not_on_the_balancers() {
+    let origin = Origin::start();
+    let server = "proxy_protocol = true\ntrusted_proxies = [\"127.0.0.1/32\"]\nmax_connections_per_ip = 1";
+    let gateway = Gateway::usual(origin.address, server, "");
+    let connect = |ip: &str| {
+        let mut wire = Wire::to(gateway.listen);
+        let status = wire.send(format!("PROXY TCP4 {ip} 10.0.0.1 5000 443\r\n{GET}")).answer().map(|a| a.status);
+        (wire, status)
+    };
+    let (_held, first) = connect("192.0.2.1");
+    assert_eq!(first, Some(200));
+    assert_eq!(connect("192.0.2.1").1, None);
+    assert_eq!(connect("192.0.2.2").1, Some(200));
+}
+
+#[test]
+fn it_needs_trusted_proxies() {
+    let origin = Origin::start();
+    let house = support::gateway::House::new(&support::gateway::usual(origin.address, "proxy_protocol = true", ""));
+    let output = house.command(&["check"], "");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("trusted_proxies must name the balancers"));
+}
