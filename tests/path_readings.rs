@@ -57,6 +57,19 @@ proptest! {
     }
 }
 
+/// Found by longer runs.
+#[test]
+fn paths_that_were_once_read_into_another_route_are_not_any_more() {
+    for path in ["/admin/a/.. /...", "/a/.. /public/ .. ", "/a/..%20/public/%20..%20"] {
+        for (patterns, table) in BUILT.iter() {
+            let Ok(route) = passed(table, path) else { continue };
+            for (name, ops) in UPSTREAMS {
+                assert_eq!(agrees(patterns, route, path, ops), Ok(()), "{name}");
+            }
+        }
+    }
+}
+
 #[test]
 fn enough_nasty_paths_pass_for_the_properties_to_mean_something() {
     let mut runner = TestRunner::deterministic();

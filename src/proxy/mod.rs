@@ -5,7 +5,7 @@ pub mod crowd;
 mod exchange;
 pub mod framing;
 pub mod guard;
-mod head;
+pub mod head;
 mod headers;
 pub mod listener;
 mod proxy_protocol;
