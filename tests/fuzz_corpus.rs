@@ -37,6 +37,11 @@ fn the_tokens_found_by_fuzzing_open_only_if_they_say_all() {
 }
 
 #[test]
+fn the_heads_found_by_fuzzing_are_read_in_one_way() {
+    replay("heads", bodies::heads::check);
+}
+
+#[test]
 fn the_configurations_found_by_fuzzing_are_read_or_refused() {
     replay("config", bodies::config::check);
 }

@@ -117,8 +117,7 @@ fn what_cannot_be_read_in_one_way_is_refused_under_any_rules() {
 }
 
 #[test]
-fn what_is_no_target_is_refused_before_and_by_the_parser() {
+fn what_is_no_target_is_refused() {
     let rules = Rules::new(&["/*"]);
     all(&rules, &section("no target"), |_| "400 bad_request".to_owned());
-    all(&rules, &section("unknown to the parser"), |_| "400 ".to_owned());
 }

@@ -6,6 +6,7 @@
 
 pub mod config;
 pub mod cookies;
+pub mod heads;
 pub mod paths;
 pub mod tokens;
 
