@@ -14,7 +14,7 @@ const TRICKS: &str = r". .. ... %2e %2E%2e .%2e %252e %252e%252e ..;x ..%20 ..%3
 /// Few tricks in most paths: a path of nothing else is refused, and proves nothing.
 pub fn nasty_path() -> impl Strategy<Value = String> {
     let names = prop::sample::select(NAMES.split_whitespace().chain([""]).collect::<Vec<_>>());
-    let tricks = prop::sample::select(TRICKS.split_whitespace().chain([" ", ".. "]).collect::<Vec<_>>());
+    let tricks = prop::sample::select(TRICKS.split_whitespace().chain([" ", ".. ", " ..", ". ."]).collect::<Vec<_>>());
     let glue = prop::sample::select(vec!["/", "/", "/", ""]);
     let pieces = prop::collection::vec((glue, prop_oneof![5 => names, 3 => tricks]), 0..7);
     (pieces, prop::bool::weighted(0.95)).prop_map(|(pieces, slash)| {

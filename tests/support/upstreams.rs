@@ -24,9 +24,11 @@ pub enum Op {
     Upper,
     FinalSlash,
     EscapedFinalSlash,
+    LastParams,
+    LastTails,
 }
 
-pub const OPS: [Op; 21] = [
+pub const OPS: [Op; 23] = [
     Op::Decode,
     Op::DecodeButSlashes,
     Op::DecodeButSlash,
@@ -48,9 +50,11 @@ pub const OPS: [Op; 21] = [
     Op::Upper,
     Op::FinalSlash,
     Op::EscapedFinalSlash,
+    Op::LastParams,
+    Op::LastTails,
 ];
 
-pub const UPSTREAMS: [(&str, &[Op]); 26] = [
+pub const UPSTREAMS: [(&str, &[Op]); 28] = [
     ("takes it as it is", &[]),
     ("nginx", &[Op::CutFragment, Op::Decode, Op::Merge, Op::Dots]),
     ("Apache, CGI", &[Op::Decode, Op::Merge, Op::Dots]),
@@ -79,6 +83,8 @@ pub const UPSTREAMS: [(&str, &[Op]); 26] = [
     ("decodes a URL as a whole", &[Op::Decode, Op::CutFragment, Op::CutQuery, Op::Dots]),
     ("Windows files", &[Op::Decode, Op::Backslashes, Op::Tails, Op::CleanDots, Op::Upper]),
     ("Envoy", &[Op::DecodeSlashes, Op::Backslashes, Op::Merge, Op::DecodeUnreserved, Op::Dots]),
+    ("Windows files, by their last name", &[Op::Decode, Op::Backslashes, Op::LastTails, Op::CleanDots, Op::Upper]),
+    ("drops a session at the end", &[Op::LastParams, Op::Decode, Op::Merge, Op::Dots]),
     ("decodes twice", &[Op::Decode, Op::Dots, Op::Decode, Op::Merge, Op::Dots, Op::CutQuery]),
 ];
 
@@ -140,6 +146,9 @@ fn apply(op: Op, path: &str) -> Option<String> {
             if rest.is_empty() { "/".to_owned() } else { rest.to_owned() }
         }
         Op::EscapedFinalSlash => path.to_owned(),
+        // Of the whole path, not of each segment.
+        Op::LastParams => path.rsplit_once(';').filter(|(_, p)| !p.contains('/')).map_or(path, |(p, _)| p).to_owned(),
+        Op::LastTails => path.trim_end_matches(['.', ' ']).to_owned(),
     })
 }
 
