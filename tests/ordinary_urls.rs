@@ -1,6 +1,8 @@
 //! Ordinary URLs pass, byte for byte: a corpus of them through the running gateway, under two route tables. What is refused
 //! is in the corpus, too, with the reason.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod support;
 
 use std::net::SocketAddr;

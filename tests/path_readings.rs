@@ -2,6 +2,8 @@
 //!
 //! Four thousand paths a property. A longer run: `PROPTEST_CASES=1000000 cargo test --test path_readings` (some 25 minutes).
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod support;
 
 use http::Method;

@@ -2,6 +2,8 @@
 //! serves for a path, and through the gateway, where nobody may get a page under another rule than the one he passed by.
 //! How a server says that it reads a path is held against the simulation of that name, too.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod support;
 
 use std::net::SocketAddr;

@@ -58,7 +58,7 @@ pub fn climbs() -> Vec<String> {
 /// The same some hundred generated paths every time.
 pub fn some_nasty_paths(count: usize) -> Vec<String> {
     let mut runner = TestRunner::deterministic();
-    let mut path = || nasty_path().new_tree(&mut runner).expect("a path").current();
-    let paths = std::iter::repeat_with(|| path());
+    let path = || nasty_path().new_tree(&mut runner).expect("a path").current();
+    let paths = std::iter::repeat_with(path);
     paths.filter(|path| path.starts_with('/') && path.is_ascii() && !path.contains(' ')).take(count).collect()
 }

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -152,7 +152,7 @@ fn furnish(folder: &Path, [port, port2]: [u16; 2]) {
             .replace("@PORT2@", &port2.to_string());
         fs::write(file, filled).unwrap();
     };
-    for page in PAGES {
+    for page in PAGES.into_iter().chain([&*own_page(folder)]) {
         write(&format!("pages/{page}"), &format!("file /{page}\n"));
         write(&format!("tomcat/files/ROOT/{page}"), &format!("file /{page}\n"));
     }
@@ -179,16 +179,27 @@ fn furnish(folder: &Path, [port, port2]: [u16; 2]) {
     }
 }
 
+/// A page that no other server has: one that could not have its port may be taken for the one that has it.
+fn own_page(folder: &Path) -> String {
+    format!("{}.txt", folder.file_name().unwrap().to_str().unwrap().trim_start_matches('.'))
+}
+
 impl Server {
+    /// Asked again and again until it does, at most a minute.
     fn serves_our_pages(&mut self) -> bool {
-        let begun = Instant::now();
-        while begun.elapsed() < PATIENCE * 3 && matches!(self.child.try_wait(), Ok(None)) {
+        const PAUSE: Duration = Duration::from_millis(20);
+        let page = format!("/{}", own_page(self.folder.path()));
+        let tries = PATIENCE.as_millis() * 3 / PAUSE.as_millis();
+        for _ in 0..tries {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return false;
+            }
             match std::net::TcpStream::connect(self.address) {
-                Ok(_) if shown(self.address, "files", "/top.txt", "").1.as_deref() == Some("/top.txt") => return true,
+                Ok(_) if shown(self.address, "files", &page, "").1.as_ref() == Some(&page) => return true,
                 Ok(_) => {}
                 Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionRefused),
             }
-            sleep(Duration::from_millis(20));
+            sleep(PAUSE);
         }
         false
     }

@@ -4,4 +4,4 @@ if (is_dir("{$_SERVER['DOCUMENT_ROOT']}/public")) {
     return false;
 }
 header('Content-Type: text/plain');
-echo $_SERVER['SCRIPT_NAME'] === '/top.txt' ? "file /top.txt\n" : "reads {$_SERVER['SCRIPT_NAME']}\n";
+echo "reads {$_SERVER['SCRIPT_NAME']}\n";
