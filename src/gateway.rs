@@ -10,6 +10,7 @@ use http::request::Parts;
 use crate::api::Api;
 use crate::gate::access::Permit;
 use crate::gate::client::ClientAddress;
+use crate::gate::credential;
 use crate::gate::denial::Denial;
 use crate::gate::identity::IdentityHeaders;
 use crate::gate::limit::Quota;
@@ -75,7 +76,11 @@ impl Gateway {
         arrival.route = Some(id);
         self.api.cookies.refresh_token(&head.headers)?;
         let upstream = match route.target {
-            Target::Own(endpoint) => return Ok(Admission::Own(endpoint)),
+            Target::Own(endpoint) => {
+                // Whether or not the endpoint asks for one.
+                credential::read(&head.headers)?;
+                return Ok(Admission::Own(endpoint));
+            }
             Target::Upstream(upstream) => upstream,
         };
         let permit = route.access.permit(self.api.caller(&head.headers, now).await)?;

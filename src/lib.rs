@@ -2,18 +2,27 @@
 //!
 //! # The walk of a request
 //!
-//! 1. [`proxy::listener`] accepts the connection under its cap and [`proxy::guard`] holds it to its deadlines; Pingora
-//!    parses; [`proxy::framing`] refuses forms that could be read in two ways.
+//! 1. [`proxy::listener`] lets a connection in: a place for it, who is at the other end, TLS. [`proxy::guard`] holds it to its
+//!    deadlines and looks at each head while it is still bytes; Pingora parses; [`proxy::framing`] refuses forms that could
+//!    be read in two ways.
 //! 2. [`gateway::Gateway::admit`] decides: client address, quota, route under every reading of the path, credential, live
 //!    user, access. Its answer is an `Admission` that holds a [`gate::access::Permit`], or a [`gate::denial::Denial`].
 //! 3. [`proxy`] obeys: one reply, one of our own endpoints ([`api`]), or an upstream, the headers edited last.
 //! 4. One access line and one metric event go out ([`telemetry`]).
 //!
+//! # In reading order
+//!
+//! [`gate`] is the pure core: start with `route.rs`, `path.rs`, `token.rs`, `access.rs`. [`store`] keeps what must last and
+//! [`live`] the copy that requests are judged by. [`tokens`], [`sessions`], [`login`], [`passwords`] and [`accounts`] give the
+//! two a meaning. [`config`] turns the file into settings, [`server`] the settings into a process, [`cli`] words into calls.
+//! Who may name whom, and what may stand where, is data in `tests/architecture.rs`.
+//!
 //! # Where this differs from a Pingora server as it comes
 //!
 //! The accept loop is ours ([`proxy::listener`]), and so are the runtime and the way down: a taken port is an error at once,
-//! a full house makes connections wait unaccepted, and a stop ends as soon as the last request has. Instead of `Floor`
-//! entries, [`live`] detaches look-ups that a newer word overtakes: the cache can then evict nothing that safety needs.
+//! a full house makes connections wait unaccepted, and a stop ends as soon as the last request has. Handshakes of TLS are made
+//! there too, so that a certificate can be replaced while connections go on. Instead of `Floor` entries, [`live`] detaches
+//! look-ups that a newer word overtakes: the cache can then evict nothing that safety needs.
 
 pub mod accounts;
 pub mod admin;
@@ -23,6 +32,7 @@ pub mod clock;
 pub mod config;
 pub mod gate;
 pub mod gateway;
+pub mod ids;
 pub mod limiter;
 pub mod live;
 pub mod login;

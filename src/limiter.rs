@@ -59,7 +59,8 @@ impl<K: Hash + Eq + Send + Sync + 'static> Counters<K> {
     }
 
     fn take(&self, key: K, quota: Quota, now: Moment, limit: Limit) -> Result<(), Exceeded> {
-        let tat = self.tats.get_with(key, Arc::default);
+        // In this order: `get_with` would ask for memory also where the caller is there already.
+        let tat = self.tats.get(&key).unwrap_or_else(|| self.tats.get_with(key, Arc::default));
         let now = u64::try_from(now.tick.as_micros()).unwrap_or(u64::MAX);
         let mut seen = tat.load(Ordering::Relaxed);
         loop {

@@ -1,24 +1,35 @@
 //! Live users: the copy in memory of what a token needs to be judged, and why it cannot serve the past.
 //!
-//! Three things can bring a copy: a look-up, a write of our own, and word from the change feed that there is something
-//! newer. A look-up that was under way when either of the others came may hold the past; it is *detached*, so that its
-//! result is thrown away and asked for anew. Everything that touches a user's place does so under one short lock.
-//! A hit takes no lock. This module waits for the store and for nothing else.
+//! Look-ups and writes of our own bring copies; word from the change feed takes them away. What a look-up or a write brings
+//! back is put here only if no word of anything newer came while it was under way ([`under_way`]). Everything that
+//! touches a user's place does so under one short lock; a hit takes none. This module waits for the store and for
+//! nothing else.
 
-use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use moka::ops::compute::Op;
 use tokio::sync::OnceCell;
 
+use self::entry::{AFTER_ALL, Entry, Verdict, judge};
+use self::under_way::{Errand, UnderWay};
 use crate::gate::denial::Denial;
 use crate::gate::time::Moment;
 use crate::gate::token::Claims;
-use crate::gate::user::{Epoch, Recognition, Stated, UserId, UserState};
-use crate::store::{Changes, Store, StoreError, Subject, User};
+use crate::gate::user::{Epoch, UserId, UserState};
+use crate::store::{self, Changes, Store, StoreError, Subject, User};
 use crate::telemetry::metrics::{CacheResult, Metrics};
+
+mod entry;
+#[cfg(test)]
+mod races;
+#[cfg(test)]
+mod scene;
+#[cfg(test)]
+mod tests;
+mod under_way;
 
 /// How long copies may be believed. From `[store]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,25 +46,16 @@ pub struct LiveUsers {
     metrics: Arc<Metrics>,
     trust: Trust,
     cache: moka::sync::Cache<UserId, Entry, ahash::RandomState>,
-    flights: Mutex<HashMap<UserId, Arc<Flight>>>,
-    /// When the feed was last heard, in milliseconds of process time.
+    under_way: Mutex<UnderWay<LookUp>>,
+    /// When the feed was last heard to its end, in milliseconds of process time.
     heard_at: AtomicU64,
-    /// When the store last failed us, likewise: while it is away, copies are served without asking it on each request.
-    failed_at: AtomicU64,
+    /// The last look-up failed: copies that may still serve are served without asking, but for one request in a while.
+    failing: AtomicBool,
+    /// When it was last asked in spite of that, likewise.
+    probed_at: AtomicU64,
 }
 
-#[derive(Clone)]
-enum Entry {
-    State(Arc<UserState>),
-    /// The user is gone. Ids are never used twice, so nothing newer can come.
-    Gone(Moment),
-}
-
-#[derive(Default)]
-struct Flight {
-    loaded: OnceCell<Result<Entry, ()>>,
-    landed: AtomicBool,
-}
+type LookUp = OnceCell<Result<Entry, ()>>;
 
 /// How long a failing store is left alone while there are copies to serve.
 const RESPITE: Duration = Duration::from_millis(500);
@@ -62,8 +64,16 @@ impl LiveUsers {
     pub fn new(store: Arc<dyn Store>, metrics: Arc<Metrics>, trust: Trust) -> Self {
         let cache =
             moka::sync::Cache::builder().max_capacity(trust.capacity).build_with_hasher(ahash::RandomState::default());
-        let (heard_at, failed_at) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
-        Self { store, metrics, trust, cache, flights: Mutex::default(), heard_at, failed_at }
+        Self {
+            store,
+            metrics,
+            trust,
+            cache,
+            under_way: Mutex::default(),
+            heard_at: AtomicU64::new(0),
+            failing: AtomicBool::new(false),
+            probed_at: AtomicU64::new(0),
+        }
     }
 
     /// The user behind these claims, if the claims still hold. [`Denial::SessionRevoked`] if not; [`Denial::Unavailable`]
@@ -72,7 +82,7 @@ impl LiveUsers {
         if let Some(entry) = self.cache.get(&claims.user) {
             let age = self.age(&entry, now);
             let known = age <= self.trust.ttl;
-            let stale = !known && age <= self.trust.max_stale && self.store_is_failing(now);
+            let stale = !known && age <= self.trust.max_stale && self.leave_store_alone(now);
             if known || stale {
                 let result = if known { CacheResult::Hit } else { CacheResult::Stale };
                 match judge(&entry, claims) {
@@ -85,48 +95,65 @@ impl LiveUsers {
         self.ask(claims, now).await
     }
 
-    /// Take in a state that a write of ours has just made. Its answer may leave after this.
-    pub fn put(&self, user: &User, now: Moment) {
-        match state(user, now) {
-            Some(state) => self.land(user.id, Entry::State(Arc::new(state))),
-            None => self.forget(user.id, user.epoch),
+    /// A write of ours to this user. What it brought about is in force here before this returns. A caller who goes away
+    /// meanwhile has been promised nothing, and the feed brings word of it.
+    pub async fn write(
+        &self,
+        id: UserId,
+        now: Moment,
+        write: impl Future<Output = store::Result<Option<User>>>,
+    ) -> store::Result<Option<User>> {
+        let errand = self.begin(id);
+        let written = write.await?;
+        match &written {
+            Some(user) => self.take_in(*errand, user, now),
+            // There was nothing left to write to: whoever was first may not have been heard of here yet.
+            None => self.doubt(id),
         }
+        Ok(written)
     }
 
     /// Obey the feed.
     pub fn obey(&self, changes: &Changes, now: Moment) {
         if changes.gap {
-            self.flights().clear();
+            let mut under_way = self.under_way();
+            under_way.overtake_all();
             self.cache.invalidate_all();
         }
         for event in &changes.events {
             match event.subject {
-                Subject::User(id, epoch) => self.forget(id, epoch),
-                Subject::Removed(id) => self.land(id, Entry::Gone(now)),
+                Subject::User(id, epoch) => self.forget(&mut self.under_way(), id, epoch),
+                Subject::Removed(id) => {
+                    let mut under_way = self.under_way();
+                    under_way.raise(id, AFTER_ALL);
+                    self.place(id, Entry::Gone(now));
+                }
                 Subject::Keys => {}
             }
             self.metrics.obeyed(now.wall.since(event.at));
         }
-        self.heard_at.store(millis(now), Ordering::Release);
+        if !changes.more {
+            self.heard_at.store(millis(now), Ordering::Release);
+            self.failing.store(false, Ordering::Release);
+        }
         self.metrics.user_cache_entries(self.cache.entry_count());
     }
 
-    /// How long it is since the feed was heard.
+    /// How long it is since the feed was heard to its end.
     pub fn silence(&self, now: Moment) -> Duration {
         now.tick.saturating_sub(Duration::from_millis(self.heard_at.load(Ordering::Acquire)))
     }
 
-    /// Ask the store. Twice at most: a look-up that we joined may have begun before the token was issued.
+    /// Ask the store. Only a look-up that began after the question did is the last word: one that we joined may have
+    /// begun before the token was issued. The second is always such a one.
     async fn ask(&self, claims: &Claims, now: Moment) -> Result<Arc<UserState>, Denial> {
         self.metrics.user_cache(CacheResult::Miss);
-        for _ in 0..2 {
-            match self.load(claims.user, now).await {
-                Ok(entry) => match judge(&entry, claims) {
-                    Verdict::Yes(state) => return Ok(state),
-                    Verdict::No => return Err(Denial::SessionRevoked),
-                    Verdict::AskAgain => {}
-                },
-                Err(()) => return self.fall_back(claims, now),
+        for second in [false, true] {
+            let Ok((entry, began)) = self.load(claims.user, now).await else { return self.fall_back(claims, now) };
+            match judge(&entry, claims) {
+                Verdict::Yes(state) => return Ok(state),
+                Verdict::AskAgain if !began && !second => {}
+                Verdict::AskAgain | Verdict::No => break,
             }
         }
         Err(Denial::SessionRevoked)
@@ -134,7 +161,6 @@ impl LiveUsers {
 
     /// The store is unreachable: a copy that is not too old may still say yes, or no.
     fn fall_back(&self, claims: &Claims, now: Moment) -> Result<Arc<UserState>, Denial> {
-        self.failed_at.store(millis(now), Ordering::Release);
         let copy = self.cache.get(&claims.user).filter(|entry| self.age(entry, now) <= self.trust.max_stale);
         match copy.map(|entry| judge(&entry, claims)) {
             Some(Verdict::Yes(state)) => self.count(CacheResult::Stale, Ok(state)),
@@ -143,32 +169,48 @@ impl LiveUsers {
         }
     }
 
-    /// One look-up for all who want this user now.
-    async fn load(&self, id: UserId, now: Moment) -> Result<Entry, ()> {
-        // Each turn is lost only to a write that came meanwhile; a user is not written to four times in one look-up.
+    /// One look-up for all who want this user now, and whether we began it.
+    async fn load(&self, id: UserId, now: Moment) -> Result<(Entry, bool), ()> {
+        // Each turn is lost only to a write elsewhere that was heard of meanwhile, and those come together in batches.
         for _ in 0..4 {
-            let flight = Arc::clone(self.flights().entry(id).or_default());
-            let loaded = flight.loaded.get_or_init(|| self.fetch(id, now)).await.clone();
-            let mut flights = self.flights();
-            let ours = flights.get(&id).is_some_and(|current| Arc::ptr_eq(current, &flight));
-            if ours {
-                flights.remove(&id);
-                flight.landed.store(true, Ordering::Release);
-                if let Ok(entry) = &loaded {
-                    self.place(id, entry.clone());
-                }
-            }
-            if ours || flight.landed.load(Ordering::Acquire) {
-                return loaded;
+            let errand = self.begin(id);
+            let look_up = self.under_way().look_up(*errand);
+            let mut began = false;
+            let fetch = || {
+                began = true;
+                self.fetch(id, now)
+            };
+            let loaded = look_up.get_or_init(fetch).await.clone();
+            if let Some(entry) = self.land(*errand, &look_up, loaded)? {
+                return Ok((entry, began));
             }
         }
         Err(())
     }
 
+    /// A look-up has come back: the present, from it or from what stands here, or nothing if it brought the past.
+    fn land(&self, errand: Errand, look_up: &Arc<LookUp>, loaded: Result<Entry, ()>) -> Result<Option<Entry>, ()> {
+        let mut under_way = self.under_way();
+        under_way.looked_up(errand, look_up);
+        let entry = loaded?;
+        if under_way.holds(errand, entry.epoch()) {
+            self.place(errand.user, entry.clone());
+            return Ok(Some(entry));
+        }
+        // Nothing that stands here is older than any word heard.
+        Ok(self.cache.get(&errand.user))
+    }
+
     async fn fetch(&self, id: UserId, now: Moment) -> Result<Entry, ()> {
-        match self.store.user(id).await {
+        let found = self.store.user(id).await;
+        let failing = matches!(found, Err(StoreError::Unavailable(_)));
+        if failing {
+            self.probed_at.store(millis(now), Ordering::Release);
+        }
+        self.failing.store(failing, Ordering::Release);
+        match found {
             Ok(None) => Ok(Entry::Gone(now)),
-            Ok(Some(user)) => state(&user, now).map(|state| Entry::State(Arc::new(state))).ok_or(()),
+            Ok(Some(user)) => Entry::of(&user, now).ok_or(()),
             Err(error @ StoreError::Corrupt(_)) => {
                 tracing::error!(user = %id, %error, "a user cannot be read");
                 Err(())
@@ -177,43 +219,52 @@ impl LiveUsers {
         }
     }
 
+    /// What a write of ours has made of a user.
+    fn take_in(&self, errand: Errand, user: &User, now: Moment) {
+        let mut under_way = self.under_way();
+        self.forget(&mut under_way, user.id, user.epoch);
+        if let Some(entry) = Entry::of(user, now).filter(|_| under_way.holds(errand, user.epoch)) {
+            self.place(user.id, entry);
+        }
+    }
+
     /// There is something newer than whatever is older than `epoch`.
-    fn forget(&self, id: UserId, epoch: Epoch) {
-        let mut flights = self.flights();
-        flights.remove(&id);
+    fn forget(&self, under_way: &mut UnderWay<LookUp>, id: UserId, epoch: Epoch) {
+        under_way.raise(id, epoch);
         self.cache.entry(id).and_compute_with(|current| match current.map(|entry| entry.into_value()) {
-            Some(Entry::State(state)) if state.epoch < epoch => Op::Remove,
+            Some(standing) if standing.epoch() < epoch => Op::Remove,
             _ => Op::Nop,
         });
     }
 
-    fn land(&self, id: UserId, entry: Entry) {
-        let mut flights = self.flights();
-        flights.remove(&id);
-        self.place(id, entry);
+    /// Whatever stands here or is under way may be the past.
+    fn doubt(&self, id: UserId) {
+        let mut under_way = self.under_way();
+        under_way.overtake(id);
+        self.cache.invalidate(&id);
     }
 
-    /// Only under the lock of `flights`.
+    /// Only under the lock, and only what holds.
     fn place(&self, id: UserId, entry: Entry) {
-        self.cache.entry(id).and_compute_with(|current| match (current.map(|entry| entry.into_value()), &entry) {
-            (Some(Entry::State(standing)), Entry::State(new)) if standing.epoch > new.epoch => Op::Nop,
-            (Some(Entry::Gone(_)), Entry::State(_)) => Op::Nop,
+        self.cache.entry(id).and_compute_with(|current| match current.map(|entry| entry.into_value()) {
+            Some(standing) if standing.epoch() > entry.epoch() => Op::Nop,
             _ => Op::Put(entry),
         });
     }
 
     /// How long ago it was last certain that this copy is the present.
     fn age(&self, entry: &Entry, now: Moment) -> Duration {
-        let loaded_at = match entry {
-            Entry::State(state) => state.loaded_at,
-            Entry::Gone(at) => *at,
-        };
-        self.silence(now).min(now.tick.saturating_sub(loaded_at.tick))
+        self.silence(now).min(now.tick.saturating_sub(entry.loaded_at().tick))
     }
 
-    fn store_is_failing(&self, now: Moment) -> bool {
-        let failed_at = self.failed_at.load(Ordering::Acquire);
-        failed_at != u64::MAX && now.tick.saturating_sub(Duration::from_millis(failed_at)) < RESPITE
+    /// Whether the store is failing, and it is not this request's turn to see if it still is.
+    fn leave_store_alone(&self, now: Moment) -> bool {
+        if !self.failing.load(Ordering::Acquire) {
+            return false;
+        }
+        let (probed_at, now) = (self.probed_at.load(Ordering::Acquire), millis(now));
+        let rested = Duration::from_millis(now.saturating_sub(probed_at)) >= RESPITE;
+        !rested || self.probed_at.compare_exchange(probed_at, now, Ordering::AcqRel, Ordering::Relaxed).is_err()
     }
 
     fn count<T>(&self, result: CacheResult, value: T) -> T {
@@ -221,40 +272,33 @@ impl LiveUsers {
         value
     }
 
-    fn flights(&self) -> std::sync::MutexGuard<'_, HashMap<UserId, Arc<Flight>>> {
-        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    fn begin(&self, id: UserId) -> Held<'_> {
+        Held { live: self, errand: self.under_way().begin(id) }
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, UnderWay<LookUp>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-enum Verdict {
-    Yes(Arc<UserState>),
-    No,
-    AskAgain,
+/// An errand that ends when it is dropped, also with a request that is given up.
+struct Held<'a> {
+    live: &'a LiveUsers,
+    errand: Errand,
 }
 
-fn judge(entry: &Entry, claims: &Claims) -> Verdict {
-    match entry {
-        Entry::Gone(_) => Verdict::No,
-        Entry::State(state) => match state.recognise(claims) {
-            Recognition::Recognised => Verdict::Yes(Arc::clone(state)),
-            Recognition::Revoked => Verdict::No,
-            Recognition::Unknown => Verdict::AskAgain,
-        },
+impl Deref for Held<'_> {
+    type Target = Errand;
+
+    fn deref(&self) -> &Errand {
+        &self.errand
     }
 }
 
-fn state(user: &User, now: Moment) -> Option<UserState> {
-    Some(UserState {
-        stated: Stated::new(user.id, &user.email, &user.roles)?,
-        id: user.id,
-        epoch: user.epoch,
-        token_version: user.token_version,
-        enabled: user.enabled,
-        email: user.email.clone(),
-        roles: user.roles.clone(),
-        sessions: user.sessions.clone(),
-        loaded_at: now,
-    })
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.live.under_way().end(self.errand);
+    }
 }
 
 fn millis(now: Moment) -> u64 {

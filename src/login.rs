@@ -83,7 +83,8 @@ impl Login {
                 let _ = self.store.give_back(&places, now.wall).await;
                 verdict.map(drop).map_err(|passwords::Busy| BUSY)
             }
-            Ok(Verdict::Mismatch | Verdict::Corrupt) => Err(Denial::InvalidCredentials),
+            Ok(Verdict::Corrupt) => Err(unreadable(user)),
+            Ok(Verdict::Mismatch) => Err(Denial::InvalidCredentials),
         }
     }
 
@@ -101,10 +102,7 @@ impl Login {
         let verdict = self.passwords.verify(&attempt.password, stored).await.map_err(|passwords::Busy| BUSY)?;
         let (user, outdated) = match (user, verdict) {
             (Some(user), Verdict::Match { outdated }) if user.enabled => (user, outdated),
-            (Some(user), Verdict::Corrupt) => {
-                tracing::error!(user = %user.id, "the stored password hash cannot be read; set a new password");
-                return Err(Denial::InvalidCredentials);
-            }
+            (Some(user), Verdict::Corrupt) => return Err(unreadable(&user)),
             _ => return Err(Denial::InvalidCredentials),
         };
         if outdated {
@@ -143,4 +141,10 @@ impl Login {
         }
         Ok(())
     }
+}
+
+/// To the client a wrong password like any other; to the operator something to mend.
+fn unreadable(user: &User) -> Denial {
+    tracing::error!(user = %user.id, "the stored password hash cannot be read; set a new password");
+    Denial::InvalidCredentials
 }

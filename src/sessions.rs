@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
-use uuid::Uuid;
-
 use crate::gate::denial::Denial;
 use crate::gate::rotation::{self, Chain, Rotation};
 use crate::gate::time::Moment;
 use crate::gate::token::{Claims, TokenError};
 use crate::gate::user::{SessionId, UserId};
+use crate::ids;
 use crate::live::LiveUsers;
 use crate::store::{Client, Session, Store, StoreError, User};
 use crate::tokens::{Minted, NoKey, Tokens};
@@ -43,10 +42,9 @@ impl Sessions {
     /// Sign in: `None` if the user changed since the password was checked.
     pub async fn open(&self, user: &User, client: Client, now: Moment) -> Result<Option<(Session, Minted)>, Denial> {
         let chain = Chain { generation: 0, rotated_at: now.wall, opened_at: now.wall };
-        let session = Session { id: SessionId(Uuid::now_v7()), user: user.id, chain, client };
-        let opened = self.store.open_session(session.clone(), user.token_version, AT_MOST).await.map_err(trouble)?;
-        let Some(user) = opened else { return Ok(None) };
-        self.live.put(&user, now);
+        let session = Session { id: SessionId(ids::new(now.wall)), user: user.id, chain, client };
+        let open = self.store.open_session(session.clone(), user.token_version, AT_MOST);
+        let Some(user) = self.live.write(user.id, now, open).await.map_err(trouble)? else { return Ok(None) };
         let minted = self.tokens.mint(&session, &user, now.wall).map_err(no_key)?;
         Ok(Some((session, minted)))
     }
@@ -94,11 +92,8 @@ impl Sessions {
 
     /// Whether there was such a session of this user.
     pub async fn end(&self, user: UserId, session: SessionId, now: Moment) -> Result<bool, Denial> {
-        let ended = self.store.end_session(user, session, now.wall).await.map_err(trouble)?;
-        if let Some(user) = &ended {
-            self.live.put(user, now);
-        }
-        Ok(ended.is_some())
+        let end = self.store.end_session(user, session, now.wall);
+        Ok(self.live.write(user, now, end).await.map_err(trouble)?.is_some())
     }
 
     /// A user's sessions that still live, oldest first.

@@ -104,7 +104,10 @@ impl Signing {
         }
         let access = KeyRing::new(access, self.overlap());
         for kid in access.expired(now) {
-            self.store.remove_key(kid, now).await?;
+            // The next reload will do, if the store cannot write now: what can be read is what counts.
+            if let Err(error) = self.store.remove_key(kid, now).await {
+                tracing::warn!(kid, %error, "a key that is over could not be taken out");
+            }
         }
         Ok(Keys { access, refresh: KeyRing::new(refresh, Duration::MAX) })
     }

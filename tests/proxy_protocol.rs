@@ -6,6 +6,7 @@ mod support;
 
 use support::gateway::Gateway;
 use support::origin::Origin;
+use support::wait::until;
 use support::wire::Wire;
 
 const GET: &str = "GET /public/ HTTP/1.1\r\nHost: gw\r\nX-Forwarded-For: 6.6.6.6\r\n\r\n";
@@ -57,7 +58,7 @@ fn without_its_header_no_connection_is_served() {
         assert!(Wire::to(gateway.listen).send(begin).send(GET).answer().is_none(), "{begin:?}");
     }
     assert!(origin.seen().is_empty());
-    assert!(gateway.metric("portcullis_connections_ended_total{reason=\"proxy_header\"}") >= 4.0);
+    until("it is counted", || gateway.metric("portcullis_connections_ended_total{reason=\"proxy_header\"}") >= 4.0);
 }
 
 #[test]

@@ -1,16 +1,20 @@
 //! What is true of the embedded store alone: its file, its second process, its failures.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod support;
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use portcullis::gate::email::Email;
 use portcullis::gate::secret::Secret;
 use portcullis::gate::time::Timestamp;
 use portcullis::store::sqlite::SqliteStore;
 use portcullis::store::{NewUser, Store, StoreError, Subject, UserId};
+use support::gateway::{House, name_of, usual};
 use uuid::Uuid;
 
 fn open(path: &Path) -> Result<SqliteStore, StoreError> {
@@ -37,6 +41,30 @@ async fn the_file_is_its_owners_alone_and_survives_reopening() {
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let found = open(&path).unwrap().user_by_email(&added.email).await.unwrap().unwrap();
     assert_eq!(found.id, added.id);
+}
+
+#[test]
+fn what_another_program_made_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, made, why) in [
+        ("version 0", "CREATE TABLE users (a)", "another program's database"),
+        ("version 1", "CREATE TABLE users (a); PRAGMA user_version = 1", "another program's database"),
+        ("newer", "PRAGMA user_version = 99", "of version 99, newer than this program's"),
+    ] {
+        let path = folder.path().join(name);
+        rusqlite::Connection::open(&path).unwrap().execute_batch(made).unwrap();
+        let before = std::fs::read(&path).unwrap();
+        let said = match open(&path).map(drop) {
+            Err(error @ (StoreError::Foreign(_) | StoreError::Newer(_))) => error.to_string(),
+            other => panic!("{name}: {other:?}"),
+        };
+        assert!(said.contains(why) && said.contains(name) && !said.contains('\n'), "{said}");
+        assert_eq!(std::fs::read(&path).unwrap(), before, "{name}");
+    }
+    let path = folder.path().join("text");
+    std::fs::write(&path, "no database at all ".repeat(100)).unwrap();
+    let said = open(&path).map(drop).unwrap_err().to_string();
+    assert!(said.contains("file is not a database") && said.contains("/text"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,16 +107,6 @@ async fn a_locked_database_is_unavailable_and_loses_nothing() {
     assert_eq!(store.users(None, 9).await.unwrap().len(), 2);
 }
 
-#[tokio::test]
-async fn a_newer_database_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("p.db");
-    drop(open(&path).unwrap());
-    rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-    let refused = open(&path).err().unwrap().to_string();
-    assert!(refused.contains("version 99"), "{refused}");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_cannot_be_read_is_corrupt_and_not_a_crash() {
     let folder = tempfile::tempdir().unwrap();
@@ -99,4 +117,32 @@ async fn a_row_that_cannot_be_read_is_corrupt_and_not_a_crash() {
     intruder.execute("UPDATE users SET roles = 'a b, \u{1F4A5}'", []).unwrap();
     assert!(matches!(store.user(added.id).await, Err(StoreError::Corrupt(_))));
     assert!(store.ping().await.is_ok());
+}
+
+/// So that a copy of the file alone is a copy of everything.
+#[tokio::test]
+async fn a_store_that_was_closed_is_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("p.db")).unwrap();
+    store.add_user(user("a@x")).await.unwrap();
+    drop(store);
+    assert_eq!(names(folder.path()), ["p.db"]);
+}
+
+#[test]
+fn a_gateway_that_was_stopped_and_a_command_that_is_done_leave_one_file() {
+    let house = House::new(&usual(([127, 0, 0, 1], 9).into(), "", ""));
+    house.add_user("ann@example.com", &[]);
+    assert_eq!(names(house.folder.path()), ["gateway.toml", "portcullis.db"]);
+    let mut gateway = house.run();
+    gateway.login("ann@example.com");
+    gateway.signal(Signal::SIGTERM);
+    assert_eq!(gateway.child.wait().unwrap().code(), Some(0));
+    assert_eq!(names(house.folder.path()), ["gateway.toml", "portcullis.db"]);
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = folder.read_dir().unwrap().map(|entry| name_of(&entry.unwrap().path())).collect();
+    names.sort();
+    names
 }

@@ -41,10 +41,12 @@ contract!(
         users_are_listed_in_pages,
         every_change_raises_the_epoch,
         a_password_change_ends_the_other_sessions,
+        a_password_is_not_changed_from_a_session_that_has_ended,
         enabling_again_revives_nothing,
         a_rehash_replaces_only_what_it_saw,
         a_session_opens_only_for_the_user_that_was_checked,
         the_oldest_sessions_make_room,
+        a_new_session_stays_also_when_the_clock_was_set_back,
         one_of_many_rotations_wins,
         an_ended_session_is_gone,
         the_sweep_takes_what_is_past_its_limits,
@@ -154,6 +156,16 @@ async fn a_password_change_ends_the_other_sessions(store: Arc<dyn Store>) {
     assert_eq!((kept.chain.generation, kept.chain.rotated_at), (1, later));
 }
 
+async fn a_password_is_not_changed_from_a_session_that_has_ended(store: Arc<dyn Store>) {
+    let user = store.add_user(new_user("a@x")).await.unwrap();
+    let ended = open(&store, &user, NOW).await;
+    let user = store.end_session(user.id, ended.id, NOW).await.unwrap().unwrap();
+    let password = UserChange::Password { hash: Secret::new("new"), keep: Some(ended.id) };
+    assert!(store.change_user(user.id, password, NOW).await.unwrap().is_none());
+    let found = store.user(user.id).await.unwrap().unwrap();
+    assert_eq!((found.password_hash, found.token_version), (user.password_hash, user.token_version));
+}
+
 async fn enabling_again_revives_nothing(store: Arc<dyn Store>) {
     let user = store.add_user(new_user("a@x")).await.unwrap();
     let session = open(&store, &user, NOW).await;
@@ -193,6 +205,16 @@ async fn the_oldest_sessions_make_room(store: Arc<dyn Store>) {
     }
     let left: Vec<_> = store.sessions(user.id).await.unwrap().into_iter().map(|session| session.id).collect();
     assert_eq!(left, opened[2..]);
+}
+
+async fn a_new_session_stays_also_when_the_clock_was_set_back(store: Arc<dyn Store>) {
+    let user = store.add_user(new_user("a@x")).await.unwrap();
+    for second in [100, 200] {
+        store.open_session(new_session(&user, NOW.plus(Duration::from_secs(second))), 0, 2).await.unwrap().unwrap();
+    }
+    let new = new_session(&user, NOW);
+    let after = store.open_session(new.clone(), 0, 2).await.unwrap().unwrap();
+    assert!(after.sessions.len() == 2 && after.sessions.iter().any(|session| session.id == new.id));
 }
 
 async fn one_of_many_rotations_wins(store: Arc<dyn Store>) {

@@ -13,6 +13,7 @@ use nix::sys::signal::Signal;
 use support::gateway::{Gateway, House, usual};
 use support::origin::Origin;
 use support::tls::{Certificate, Secure, client};
+use support::wait::until;
 
 const TLS: &str = "tls = { certificate_file = \"chain.pem\", private_key_file = \"key.pem\" }";
 
@@ -58,7 +59,7 @@ fn who_does_not_finish_the_handshake_is_sent_away() {
     let mut said = Vec::new();
     let _ = plain.read_to_end(&mut said);
     assert!(!said.starts_with(b"HTTP"), "plain HTTP is not answered on a port of TLS");
-    gateway.eventually("both are counted", || {
+    until("both are counted", || {
         let ended =
             |reason: &str| gateway.metric(&format!("portcullis_connections_ended_total{{reason=\"{reason}\"}}"));
         ended("header_timeout") >= 1.0 && ended("tls_handshake") >= 1.0

@@ -3,12 +3,11 @@
 
 use std::collections::HashSet;
 
-use uuid::{NoContext, Uuid};
-
 use super::{AccountError, Accounts};
 use crate::gate::email::Email;
 use crate::gate::role::Role;
 use crate::gate::time::Timestamp;
+use crate::ids;
 use crate::store::{NewUser, StoreError, User, UserChange, UserId};
 
 /// A user after a change, and what the change ended.
@@ -28,7 +27,7 @@ impl Accounts {
     ) -> Result<User, AccountError> {
         let password = self.passwords.accept(password)?;
         let user = NewUser {
-            id: new_id(now),
+            id: UserId(ids::new(now)),
             email: email.clone(),
             password_hash: self.passwords.hash(&password).await?,
             roles: distinct(roles),
@@ -90,12 +89,6 @@ impl Accounts {
     }
 }
 
-pub(super) fn new_id(now: Timestamp) -> UserId {
-    // Below a second, so it fits.
-    let nanos = u32::try_from(now.millis() % 1000 * 1_000_000).unwrap_or_default();
-    UserId(Uuid::new_v7(uuid::Timestamp::from_unix(NoContext, now.secs(), nanos)))
-}
-
 /// Each role once, in the order given.
 pub(super) fn distinct(mut roles: Vec<Role>) -> Vec<Role> {
     let mut seen = HashSet::new();
@@ -106,13 +99,6 @@ pub(super) fn distinct(mut roles: Vec<Role>) -> Vec<Role> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ids_sort_by_age_and_never_repeat() {
-        let [a, b, c] = [1, 2, 2].map(|secs| new_id(Timestamp::from_secs(secs)));
-        assert!(a < b && a < c && b != c);
-        assert_eq!(a.0.get_version_num(), 7);
-    }
 
     #[test]
     fn a_role_given_twice_counts_once() {

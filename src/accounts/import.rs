@@ -3,19 +3,21 @@
 //! touched, so a file can be imported again after it was mended.
 
 use std::collections::HashMap;
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
-use super::administration::new_id;
 use super::line::ImportedUser;
 use super::{AccountError, Accounts};
 use crate::gate::email::Email;
 use crate::gate::time::Timestamp;
-use crate::store::{self, NewUser};
+use crate::ids;
+use crate::store::{self, NewUser, UserId};
 
 pub use super::line::LineError;
 
 /// How many users are written in one step.
 pub const BATCH: usize = 1000;
+/// The most bytes of a line: many times what a user needs, and little to keep in memory.
+const LONGEST_LINE: usize = 1 << 20;
 
 #[derive(Debug, Default)]
 pub struct Report {
@@ -58,7 +60,7 @@ async fn read_in(
         let ended = match next_line(&mut lines, report.lines == 0) {
             Ok(Some(line)) => {
                 report.lines += 1;
-                match consider(&line, report.lines, now, &mut first_seen) {
+                match line.map_err(Skipped::Bad).and_then(|line| consider(&line, report.lines, now, &mut first_seen)) {
                     Ok(Some(user)) => batch.push(user),
                     Ok(None) => {}
                     Err(reason) => report.skipped.push((report.lines, reason)),
@@ -100,7 +102,7 @@ fn consider(
     now: Timestamp,
     first_seen: &mut HashMap<Email, u64>,
 ) -> Result<Option<NewUser>, Skipped> {
-    if line.trim_ascii().is_empty() {
+    if line.is_empty() {
         return Ok(None);
     }
     let user = ImportedUser::parse(line)?;
@@ -109,7 +111,7 @@ fn consider(
     }
     first_seen.insert(user.email.clone(), number);
     Ok(Some(NewUser {
-        id: new_id(now),
+        id: UserId(ids::new(now)),
         email: user.email,
         password_hash: user.password_hash,
         roles: user.roles,
@@ -119,22 +121,31 @@ fn consider(
     }))
 }
 
-fn next_line(lines: &mut impl BufRead, first: bool) -> io::Result<Option<Vec<u8>>> {
+/// Without its end. A line that is too long is read to its end, but not kept.
+fn next_line(lines: &mut impl BufRead, first: bool) -> io::Result<Option<Result<Vec<u8>, LineError>>> {
     const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
     let mut line = Vec::new();
-    if lines.read_until(b'\n', &mut line)? == 0 {
+    if lines.by_ref().take(LONGEST_LINE as u64 + 1).read_until(b'\n', &mut line)? == 0 {
         return Ok(None);
+    }
+    if line.len() > LONGEST_LINE && !line.ends_with(b"\n") {
+        lines.skip_until(b'\n')?;
+        // A whole file in one line most likely is an array: then that is what to say.
+        return Ok(Some(Err(ImportedUser::parse(&line).err().filter(|e| *e == LineError::Array).unwrap_or(TOO_LONG))));
     }
     if first && line.starts_with(BYTE_ORDER_MARK) {
         line.drain(..BYTE_ORDER_MARK.len());
     }
-    Ok(Some(line))
+    line.truncate(line.trim_ascii_end().len());
+    Ok(Some(Ok(line)))
 }
+
+const TOO_LONG: LineError = LineError::TooLong(LONGEST_LINE);
 
 #[cfg(test)]
 mod tests {
     use std::fmt::Write as _;
-    use std::io::{BufReader, Read};
+    use std::io::BufReader;
 
     use super::*;
     use crate::gate::email::EmailError;
@@ -183,7 +194,7 @@ mod tests {
                 (3, Skipped::Taken),
                 (4, Skipped::Bad(LineError::Email(EmailError::Malformed))),
                 (5, Skipped::Repeated(1)),
-                (6, Skipped::Bad(LineError::Syntax(0))),
+                (6, Skipped::Bad(LineError::CutShort)),
             ]
         );
         assert!(report.stopped.is_none());
@@ -198,6 +209,18 @@ mod tests {
         let (report, steps) = import(file.as_bytes()).await;
         assert_eq!(steps, [1000, 1000, 500]);
         assert_eq!((report.lines, report.added), (2500, 2500));
+    }
+
+    #[tokio::test]
+    async fn a_line_too_long_is_named_and_passed_over() {
+        let endless = |beginning: &str| format!("{beginning}{}\n", " ".repeat(2 * LONGEST_LINE));
+        let file = [line("ann@x"), endless("{"), line("bob@x"), endless("[{"), line("cid@x")].concat();
+        let (report, _) = import(file.as_bytes()).await;
+        assert_eq!((report.lines, report.added), (5, 3));
+        let reasons = [(2, TOO_LONG), (4, LineError::Array)].map(|(line, reason)| (line, Skipped::Bad(reason)));
+        assert_eq!(report.skipped, reasons);
+        let spaced = format!("{}{}", " ".repeat(LONGEST_LINE - line("dan@x").len()), line("dan@x"));
+        assert_eq!(import(spaced.as_bytes()).await.0.added, 1, "as long as a line may be");
     }
 
     #[tokio::test]

@@ -28,9 +28,15 @@ pub struct ImportedUser {
 pub enum LineError {
     #[error("it is not valid JSON, from column {0} on")]
     Syntax(usize),
+    #[error("it ends before its JSON does: what is read is one object a line")]
+    CutShort,
+    #[error("it is not UTF-8; save the file as UTF-8")]
+    NotUtf8,
+    #[error("it is longer than {0} bytes")]
+    TooLong(usize),
     #[error("it begins a JSON array, but what is read is one object a line (mongoexport without --jsonArray)")]
     Array,
-    #[error("it is not a JSON object, or names a member twice")]
+    #[error("it is not a JSON object, or one that names a member twice")]
     Shape,
     #[error("`{0}` is missing or not a string")]
     NotText(&'static str),
@@ -69,9 +75,11 @@ impl ImportedUser {
         if line.trim_ascii_start().starts_with(b"[") {
             return Err(LineError::Array);
         }
-        let members: Members = serde_json::from_slice(line).map_err(|error| match error.classify() {
+        let line = std::str::from_utf8(line).map_err(|_| LineError::NotUtf8)?;
+        let members: Members = serde_json::from_str(line).map_err(|error| match error.classify() {
             Category::Data => LineError::Shape,
-            Category::Syntax | Category::Eof | Category::Io => LineError::Syntax(error.column()),
+            Category::Eof => LineError::CutShort,
+            Category::Syntax | Category::Io => LineError::Syntax(error.column()),
         })?;
         let email = Email::parse(members.email.as_str().ok_or(LineError::NotText("email"))?)?;
         let hash = members.password_hash.as_str().ok_or(LineError::NotText("passwordHash"))?;
@@ -197,9 +205,10 @@ mod tests {
     #[test]
     fn a_bad_line_says_why_and_never_quotes_the_hash() {
         for (line, wrong) in [
-            ("", LineError::Syntax(0)),
-            ("{", LineError::Syntax(1)),
+            ("", LineError::CutShort),
+            ("{", LineError::CutShort),
             (r#"{"email": "a@b"} {"#, LineError::Syntax(18)),
+            ("email,passwordHash", LineError::Syntax(1)),
             ("[", LineError::Array),
             ("\"$2b$05$\"", LineError::Shape),
             (r#"{"email": "a@b", "email": "c@d"}"#, LineError::Shape),
@@ -214,7 +223,7 @@ mod tests {
             assert!(!error.to_string().contains("s3cret"));
         }
         assert_eq!(parse(r#", "enabled": 1"#).unwrap_err(), LineError::Enabled);
-        assert!(matches!(ImportedUser::parse(b"{\"email\": \"\xff@b\"}").unwrap_err(), LineError::Syntax(_)));
+        assert_eq!(ImportedUser::parse(b"{\"email\": \"\xff@b\"}").unwrap_err(), LineError::NotUtf8);
     }
 
     #[test]

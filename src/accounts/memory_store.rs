@@ -1,6 +1,9 @@
-//! A store for tests of what is built on one: users and sessions in memory, and nothing else.
+//! A store for tests of what is built on one: users and sessions in memory, and nothing else. A test can make it fail, and
+//! can hold a call between what it does and its answer.
 
-use std::sync::Mutex;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,16 +13,44 @@ use crate::gate::limit::{Quota, Standing};
 use crate::gate::time::Timestamp;
 use crate::store::{
     Changes, CounterKey, Epoch, FeedPosition, NewUser, OpenSession, Result, Session, SessionId, Store, StoreError,
-    StoredKey, User, UserChange, UserId,
+    StoredKey, Subject, User, UserChange, UserId,
 };
 
 #[derive(Default)]
 pub struct MemoryStore {
     users: Mutex<Vec<User>>,
     sessions: Mutex<Vec<Session>>,
+    /// How often [`Store::user`] was called.
+    pub asked: AtomicUsize,
+    /// While it is set, [`Store::user`] fails.
+    pub failing: AtomicBool,
+    /// What has changed, from the first change on.
+    pub feed: Mutex<Vec<Subject>>,
+    /// What every call awaits before it answers.
+    pub pause: Mutex<Option<Arc<Pause>>>,
 }
 
+pub type Pause = dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
+
 impl MemoryStore {
+    async fn paused(&self) {
+        let pause = self.pause.lock().unwrap().clone();
+        if let Some(pause) = pause {
+            pause().await;
+        }
+    }
+
+    /// Raise the user's epoch, as every change but a rehash does.
+    fn touch(&self, id: UserId) -> Option<User> {
+        {
+            let mut users = self.users.lock().unwrap();
+            let user = users.iter_mut().find(|user| user.id == id)?;
+            user.epoch.0 += 1;
+            self.feed.lock().unwrap().push(Subject::User(id, user.epoch));
+        }
+        self.user_where(|user| user.id == id)
+    }
+
     fn user_where(&self, wanted: impl Fn(&User) -> bool) -> Option<User> {
         self.users.lock().unwrap().iter().find(|user| wanted(user)).cloned().map(|user| self.with_sessions(user))
     }
@@ -35,7 +66,11 @@ impl MemoryStore {
 #[async_trait]
 impl Store for MemoryStore {
     async fn user(&self, id: UserId) -> Result<Option<User>> {
-        Ok(self.user_where(|user| user.id == id))
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let failing = self.failing.load(Ordering::Relaxed);
+        let found = self.user_where(|user| user.id == id);
+        self.paused().await;
+        if failing { Err(StoreError::Unavailable("as the test wants it".into())) } else { Ok(found) }
     }
 
     async fn user_by_email(&self, email: &Email) -> Result<Option<User>> {
@@ -72,32 +107,45 @@ impl Store for MemoryStore {
     }
 
     async fn change_user(&self, id: UserId, change: UserChange, _: Timestamp) -> Result<Option<User>> {
-        let end_sessions = || self.sessions.lock().unwrap().retain(|session| session.user != id);
+        let end_sessions = |user: &mut User| {
+            user.token_version += 1;
+            self.sessions.lock().unwrap().retain(|session| session.user != id);
+        };
+        let news = !matches!(change, UserChange::Rehash { .. });
         {
             let mut users = self.users.lock().unwrap();
             let Some(user) = users.iter_mut().find(|user| user.id == id) else { return Ok(None) };
             match change {
                 UserChange::Password { hash, .. } => {
                     user.password_hash = hash;
-                    end_sessions();
+                    end_sessions(user);
                 }
                 UserChange::Rehash { new, .. } => user.password_hash = new,
                 UserChange::Roles(roles) => user.roles = roles,
                 UserChange::Enabled(enabled) => {
                     user.enabled = enabled;
-                    end_sessions();
+                    end_sessions(user);
                 }
-                UserChange::EndSessions => end_sessions(),
+                UserChange::EndSessions => end_sessions(user),
             }
         }
-        self.user(id).await
+        let changed = if news { self.touch(id) } else { self.user_where(|user| user.id == id) };
+        self.paused().await;
+        Ok(changed)
     }
 
     async fn remove_user(&self, id: UserId, _: Timestamp) -> Result<bool> {
-        let mut users = self.users.lock().unwrap();
-        let before = users.len();
-        users.retain(|user| user.id != id);
-        Ok(users.len() < before)
+        let removed = {
+            let mut users = self.users.lock().unwrap();
+            let before = users.len();
+            users.retain(|user| user.id != id);
+            users.len() < before
+        };
+        if removed {
+            self.feed.lock().unwrap().push(Subject::Removed(id));
+        }
+        self.paused().await;
+        Ok(removed)
     }
 
     async fn session(&self, id: SessionId) -> Result<Option<(Session, User)>> {
@@ -109,15 +157,27 @@ impl Store for MemoryStore {
         Ok(self.sessions.lock().unwrap().iter().filter(|session| session.user == user).cloned().collect())
     }
 
-    async fn open_session(&self, session: Session, _: u64, _: usize) -> Result<Option<User>> {
-        let user = session.user;
-        self.sessions.lock().unwrap().push(session);
-        self.user(user).await
+    async fn open_session(&self, session: Session, token_version: u64, _: usize) -> Result<Option<User>> {
+        let id = session.user;
+        let open = |user: &User| user.id == id && user.enabled && user.token_version == token_version;
+        let opened = self.user_where(open).and_then(|_| {
+            self.sessions.lock().unwrap().push(session);
+            self.touch(id)
+        });
+        self.paused().await;
+        Ok(opened)
     }
 
     async fn end_session(&self, user: UserId, id: SessionId, _: Timestamp) -> Result<Option<User>> {
-        self.sessions.lock().unwrap().retain(|session| session.id != id);
-        self.user(user).await
+        let ended = {
+            let mut sessions = self.sessions.lock().unwrap();
+            let before = sessions.len();
+            sessions.retain(|session| session.id != id || session.user != user);
+            sessions.len() < before
+        };
+        let after = if ended { self.touch(user) } else { None };
+        self.paused().await;
+        Ok(after)
     }
 
     async fn advance_session(&self, _: SessionId, _: u64, _: Timestamp) -> Result<Option<Session>> {

@@ -48,7 +48,10 @@ impl Api {
 
     pub(super) async fn end_session(&self, call: &Call<'_>) -> Result<Reply, Denial> {
         let caller = self.caller(call.headers, call.now).await?;
-        let named = call.path.rsplit('/').next().and_then(|id| Uuid::try_parse(id).ok()).map(SessionId);
+        let mut segments = call.path.rsplit('/');
+        let (last, above) = (segments.next(), segments.next());
+        let id = last.filter(|_| above == Some("sessions"));
+        let named = id.and_then(|id| Uuid::try_parse(id).ok()).map(SessionId);
         let session = named.ok_or(Denial::NotFound)?;
         if !self.sessions.end(caller.state.id, session, call.now).await? {
             return Err(Denial::NotFound);
@@ -74,7 +77,12 @@ impl Api {
         let current = Secret::new(body.required("currentPassword")?);
         let new = self.passwords.accept(body.required("newPassword")?).map_err(unacceptable)?;
         let user = self.store.user(caller.state.id).await.map_err(trouble)?.ok_or(Denial::SessionRevoked)?;
-        self.login.confirm(&user, &current, self.clients.limiter_key(call.ip), call.now).await?;
+        let confirmed = self.login.confirm(&user, &current, self.clients.limiter_key(call.ip), call.now).await;
+        if let Err(Denial::InvalidCredentials | Denial::RateLimited(_)) = confirmed {
+            let subject = Subject { user: Some(user.id), session: Some(caller.session), ..Subject::default() };
+            self.audit(call, AuditEvent::PasswordChangeFailed, subject);
+        }
+        confirmed?;
         let hash = self.passwords.hash(&new).await.map_err(|Busy| Denial::UNAVAILABLE)?;
         let change = UserChange::Password { hash, keep: Some(caller.session) };
         let user = self.change(caller.state.id, change, call).await?;
@@ -93,10 +101,8 @@ impl Api {
     }
 
     async fn change(&self, id: UserId, change: UserChange, call: &Call<'_>) -> Result<User, Denial> {
-        let changed = self.store.change_user(id, change, call.now.wall).await.map_err(trouble)?;
-        let user = changed.ok_or(Denial::SessionRevoked)?;
-        self.live.put(&user, call.now);
-        Ok(user)
+        let write = self.store.change_user(id, change, call.now.wall);
+        self.live.write(id, call.now, write).await.map_err(trouble)?.ok_or(Denial::SessionRevoked)
     }
 }
 

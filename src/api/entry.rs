@@ -6,6 +6,7 @@ use super::body::Body;
 use super::reply::Reply;
 use super::{Api, Call};
 use crate::gate::denial::Denial;
+use crate::gate::email::Email;
 use crate::gate::secret::Secret;
 use crate::gate::token::Claims;
 use crate::login::Attempt;
@@ -48,12 +49,11 @@ impl Api {
             }
             Err(denial) => {
                 self.metrics.login(LoginOutcome::Denied(denial.code()));
-                if let Denial::RateLimited(exceeded) = &denial {
-                    self.metrics.rate_limited(exceeded.limit);
-                }
                 if matches!(denial, Denial::InvalidCredentials | Denial::RateLimited(_)) {
-                    let subject = Subject { email: Some(email), ..Subject::default() };
-                    self.audit(call, AuditEvent::LoginFailed, subject);
+                    // In the one form that an account has. What is no email may be a password in the wrong field.
+                    let email = Email::parse(email).ok();
+                    let email = email.as_ref().map(Email::as_str);
+                    self.audit(call, AuditEvent::LoginFailed, Subject { email, ..Subject::default() });
                 }
                 Err(denial)
             }
@@ -95,8 +95,8 @@ impl Api {
         let refresh = token.and_then(|token| self.tokens.open_refresh(&token, call.now.wall).ok());
         let (user, session) = match refresh {
             Some(claims) => (Some(claims.user), Some(claims.session)),
-            None => match self.caller(call.headers, call.now).await {
-                Ok(caller) => (Some(caller.state.id), Some(caller.session)),
+            None => match self.leaver(call.headers, call.now).await {
+                Ok(leaver) => (Some(leaver.state.id), Some(leaver.session)),
                 Err(trouble @ (Denial::Unavailable(_) | Denial::BadRequest(_))) => return Err(trouble),
                 Err(_) => (None, None),
             },

@@ -19,7 +19,7 @@ use crate::gate::cookies::CookieRules;
 use crate::gate::credential::{self, Credential};
 use crate::gate::denial::Denial;
 use crate::gate::origin::TrustedOrigins;
-use crate::gate::route::Endpoint;
+use crate::gate::route::{Endpoint, WELL_KNOWN_JWKS};
 use crate::gate::time::Moment;
 use crate::gate::token::TokenError;
 use crate::live::LiveUsers;
@@ -83,34 +83,53 @@ impl Api {
             Endpoint::Sessions => self.list_sessions(call).await,
             Endpoint::Session => self.end_session(call).await,
             Endpoint::Password => self.change_password(call).await,
-            Endpoint::Jwks => Ok(self.jwks(call.now)),
+            Endpoint::Jwks => Ok(self.jwks(call)),
             Endpoint::Unknown => Err(Denial::NoRoute),
         };
-        answered.unwrap_or_else(|denial| Reply::denial(&denial, call.request_id))
+        answered.unwrap_or_else(|denial| {
+            if let Denial::RateLimited(exceeded) = &denial {
+                self.metrics.rate_limited(exceeded.limit);
+            }
+            Reply::denial(&denial, call.request_id)
+        })
     }
 
     /// Who is calling, by Bearer token.
     pub async fn caller(&self, headers: &HeaderMap, now: Moment) -> Result<Caller, Denial> {
-        let token = match credential::read(headers)? {
-            Credential::Absent => return Err(Denial::MissingToken),
-            Credential::Malformed => return Err(Denial::InvalidToken),
-            Credential::Bearer(token) => token,
-        };
-        let claims = self.tokens.open_access(token, now.wall).map_err(token_denial)?;
+        let claims = self.tokens.open_access(bearer(headers)?, now.wall).map_err(token_denial)?;
         let state = self.live.recognise(&claims, now).await?;
         Ok(Caller { state, session: claims.session })
     }
 
-    fn jwks(&self, now: Moment) -> Reply {
-        let keys = self.signing.keys().access.published(now.wall);
+    /// Who wants to leave: a token that has expired still says which session is to end.
+    async fn leaver(&self, headers: &HeaderMap, now: Moment) -> Result<Caller, Denial> {
+        let claims = self.tokens.open_access_of_any_age(bearer(headers)?, now.wall).map_err(token_denial)?;
+        let state = self.live.recognise(&claims, now).await?;
+        Ok(Caller { state, session: claims.session })
+    }
+
+    /// Below the prefix nothing is cached; at its well-known address the set may be kept for a while.
+    fn jwks(&self, call: &Call<'_>) -> Reply {
+        let keys = self.signing.keys().access.published(call.now.wall);
         let body = serde_json::to_value(&keys).unwrap_or(Value::Null);
-        let max_age = format!("public, max-age={}", JWKS_MAX_AGE.as_secs());
-        Reply::json(&body).with("content-type", "application/jwk-set+json").with("cache-control", &max_age)
+        let reply = Reply::json(&body).with("content-type", "application/jwk-set+json");
+        if call.path != WELL_KNOWN_JWKS {
+            return reply;
+        }
+        reply.with("cache-control", &format!("public, max-age={}", JWKS_MAX_AGE.as_secs()))
     }
 
     fn audit(&self, call: &Call<'_>, event: AuditEvent, subject: Subject<'_>) {
         let subject = Subject { ip: Some(call.ip), request_id: call.request_id, ..subject };
         audit_log::write(&self.lines, event, &subject, call.now.wall);
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str, Denial> {
+    match credential::read(headers)? {
+        Credential::Absent => Err(Denial::MissingToken),
+        Credential::Malformed => Err(Denial::InvalidToken),
+        Credential::Bearer(token) => Ok(token),
     }
 }
 

@@ -24,6 +24,11 @@ impl Reply {
         Self::new(StatusCode::NO_CONTENT, "allowed", String::new())
     }
 
+    /// Whether its status leaves no room for a body, and so for a length (RFC 9110 section 8.6).
+    pub fn is_bodiless(&self) -> bool {
+        self.status == StatusCode::NO_CONTENT
+    }
+
     /// RFC 9457, with the members that PRODUCT.md 4 promises.
     pub fn denial(denial: &Denial, request_id: &str) -> Self {
         let status = denial.status();

@@ -7,8 +7,9 @@ use serde::Serialize;
 use super::output::{Console, counted, printable};
 use super::question::{Answer, Question};
 use super::{CliError, load};
-use crate::config::settings::{Expectation, Settings};
+use crate::config::settings::{Expectation, Outcome, Settings};
 use crate::gate::access::Access;
+use crate::gate::denial::Denial;
 use crate::gate::role::Role;
 use crate::gate::route::{Endpoint, Route, Target};
 
@@ -25,7 +26,7 @@ pub fn run(args: &Args, config: &Path, console: &mut Console<'_>) -> Result<(), 
     for expectation in &settings.expectations {
         let answer = question(expectation).ask(&settings.routes, &settings.methods)?;
         if answer.outcome() != expectation.outcome {
-            failed.push(format!("{file}:{}: {}", expectation.line, disappointed(expectation, &answer)));
+            failed.push(format!("{file}:{}: {}", expectation.line, disappointment(expectation, &answer)));
         }
     }
     let routes: Vec<RouteView> = settings
@@ -64,10 +65,20 @@ fn question(expectation: &Expectation) -> Question<'_> {
     }
 }
 
-fn disappointed(expectation: &Expectation, answer: &Answer<'_>) -> String {
-    let Expectation { method, path, outcome, .. } = expectation;
-    let route = answer.route.map_or("no route".to_owned(), |route| format!("route {}", route.name));
-    format!("{method} {} is {}, not {} ({route})", printable(path), answer.outcome().word(), outcome.word())
+/// What came instead: `GET /x by an anonymous caller is unauthenticated, not allowed (route /*)`.
+fn disappointment(expectation: &Expectation, answer: &Answer<'_>) -> String {
+    let Expectation { method, path, host, outcome, .. } = expectation;
+    let (url, caller) = (host.as_deref().unwrap_or_default().to_owned() + path, question(expectation).caller_words());
+    let route = answer.route.map(|route| format!("route {}", route.name));
+    let code = answer.decision.as_ref().err().filter(|_| answer.outcome() == Outcome::Refused).map(Denial::code);
+    let why = match (route, code) {
+        (Some(route), Some(code)) => format!("{route}, {code}"),
+        (Some(route), None) => route,
+        (None, Some(code)) => code.to_owned(),
+        (None, None) => "no route".to_owned(),
+    };
+    let (came, wanted) = (answer.outcome().word(), outcome.word());
+    format!("{method} {} by {caller} is {came}, not {wanted} ({why})", printable(&url))
 }
 
 #[derive(Serialize)]

@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
 
 use super::output::Console;
+use super::usage::socket_address;
 use super::{CliError, metrics, serve};
 use crate::accounts::Accounts;
 use crate::clock;
@@ -22,10 +23,10 @@ use crate::server::{Listeners, ServeError, open_store};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Where the gateway listens
-    #[arg(long, default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", value_parser = socket_address)]
     listen: SocketAddr,
     /// Where metrics and health are served
-    #[arg(long, default_value = "127.0.0.1:9090")]
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9090", value_parser = socket_address)]
     admin_listen: SocketAddr,
 }
 

@@ -6,15 +6,18 @@ use super::CliError;
 use super::check::RouteView;
 use super::output::{Console, printable};
 use super::question::Question;
-use crate::config::sections::expect::Request;
+use crate::config::sections::expect::{self, Url};
 use crate::config::settings::Settings;
 use crate::gate::role::Role;
+use crate::gate::route::{Endpoint, Route, Target};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    #[arg(value_parser = expect::method)]
     method: Method,
     /// A path, or a URL whose host decides too
-    url: String,
+    #[arg(value_parser = Url::parse)]
+    url: Url,
     /// A role that the caller has; may be given several times. Without any, the caller is signed in and has none
     #[arg(long = "role", value_name = "ROLE", value_parser = Role::parse)]
     roles: Vec<Role>,
@@ -24,14 +27,13 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, settings: &Settings, console: &mut Console<'_>) -> Result<(), CliError> {
-    let asked = Request::parse(&format!("{} {}", args.method, args.url)).map_err(CliError::new)?;
-    let roles = (!args.anonymous).then_some(args.roles.as_slice());
-    let host = asked.host.as_deref();
-    let answer = Question { method: &asked.method, target: &asked.path, host, roles }
-        .ask(&settings.routes, &settings.methods)?;
+    let Args { method, url: Url { path, host }, roles, anonymous } = args;
+    let (host, roles) = (host.as_deref(), (!anonymous).then_some(roles.as_slice()));
+    let question = Question { method, target: path, host, roles };
+    let answer = question.ask(&settings.routes, &settings.methods)?;
 
-    let path = asked.path.split('?').next().unwrap_or_default();
-    let explanation = settings.routes.explain(host, &asked.method, path);
+    let path = path.split('?').next().unwrap_or_default();
+    let explanation = settings.routes.explain(host, method, path);
     let rows: Vec<_> = explanation
         .readings
         .iter()
@@ -45,18 +47,29 @@ pub fn run(args: &Args, settings: &Settings, console: &mut Console<'_>) -> Resul
     if let Some(why) = explanation.unreadable {
         console.say(&format!("{} cannot be read: {why}", printable(path)))?;
     }
-    let caller = match roles {
-        None => "an anonymous caller".to_owned(),
-        Some([]) => "a signed-in caller without roles".to_owned(),
-        Some(roles) => format!("a caller with {}", roles.iter().map(Role::as_str).collect::<Vec<_>>().join(", ")),
-    };
-    let rule = answer.route.map_or_else(String::new, |route| {
-        let view = RouteView::of(route, settings);
-        format!(" (route {} asks for {}, and leads to {})", route.name, view.access, view.leads_to)
-    });
     let verdict = match &answer.decision {
         Ok(()) => "would pass".to_owned(),
         Err(denial) => format!("would get {} {}: {}", denial.status().as_u16(), denial.code(), denial.message()),
     };
-    Ok(console.say(&format!("\n{caller} {verdict}{rule}"))?)
+    let rule = answer.route.map_or_else(String::new, |route| format!(" ({})", rule(route, settings)));
+    Ok(console.say(&format!("\n{} {verdict}{rule}", question.caller_words()))?)
+}
+
+/// What the route says, in words.
+fn rule(route: &Route, settings: &Settings) -> String {
+    let RouteView { access, leads_to, .. } = RouteView::of(route, settings);
+    let (name, passes) = (
+        &route.name,
+        match access.as_str() {
+            "public" => "anyone",
+            "user" => "anyone who is signed in",
+            role => role,
+        },
+    );
+    match route.target {
+        Target::Own(Endpoint::Unknown) => {
+            format!("what is under {name} is the gateway's own, and it has no such endpoint")
+        }
+        _ => format!("route {name} is for {passes}, and leads to {leads_to}"),
+    }
 }

@@ -5,12 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::output::{Console, printable};
-use super::{CliError, load};
+use super::usage::socket_address;
+use super::{CliError, environment};
+use crate::config;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The gateway's `admin_listen`; the configuration's, if this is left out
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = socket_address)]
     admin: Option<SocketAddr>,
 }
 
@@ -18,10 +20,10 @@ pub struct Args {
 const PATIENCE: Duration = Duration::from_secs(3);
 const MOST_BYTES: u64 = 4096;
 
-pub fn run(args: &Args, config: &Path, console: &mut Console<'_>) -> Result<(), CliError> {
+pub fn run(args: &Args, file: &Path, console: &mut Console<'_>) -> Result<(), CliError> {
     let address = match args.admin {
         Some(address) => address,
-        None => reachable(load(config)?.server.admin_listen),
+        None => reachable(config::admin_listen(file, &environment)?),
     };
     let failed = |why: &dyn std::fmt::Display| {
         CliError::new(format!(
@@ -30,7 +32,12 @@ pub fn run(args: &Args, config: &Path, console: &mut Console<'_>) -> Result<(), 
     };
     let agent = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).proxy(None);
     let agent = ureq::Agent::new_with_config(agent.build());
-    let mut answer = agent.get(format!("http://{address}/readyz")).call().map_err(|error| failed(&error))?;
+    let answer = agent.get(format!("http://{address}/readyz")).call();
+    let mut answer = answer.map_err(|error| match error {
+        ureq::Error::Io(error) => failed(&error),
+        ureq::Error::Timeout(_) => failed(&format!("nothing came within {} s", PATIENCE.as_secs())),
+        other => failed(&other),
+    })?;
     let ready = answer.status() == http::StatusCode::OK;
     let said = answer.body_mut().with_config().limit(MOST_BYTES).read_to_string().map_err(|error| failed(&error))?;
     if ready {

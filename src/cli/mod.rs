@@ -26,6 +26,7 @@ pub mod output;
 mod question;
 pub mod serve;
 pub mod session;
+pub mod usage;
 pub mod user;
 mod user_file;
 
@@ -165,7 +166,9 @@ impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         let advice = match error {
             StoreError::Unavailable(_) => "; check `url` under [store] in the configuration, and that it is reachable",
+            StoreError::Foreign(_) => "; name another file as `url` under [store], or run the program that made it",
             StoreError::Corrupt(_) => "; restore it from a backup",
+            StoreError::Newer(_) => "; run the release of portcullis that wrote it, or a later one",
             StoreError::EmailTaken => "",
         };
         Self(format!("{error}{advice}"))

@@ -1,7 +1,7 @@
 //! A new password from the person at the terminal, or from standard input. Never from an argument: those are seen by
 //! everyone on the machine and kept in the shell's history.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, IsTerminal};
 
 use zeroize::Zeroizing;
 
@@ -10,15 +10,27 @@ use crate::passwords::MAX_BYTES;
 
 /// Asks twice at the terminal, or reads one line with `from_stdin`.
 pub fn read(from_stdin: bool) -> Result<Zeroizing<String>, CliError> {
-    if from_stdin { first_line(io::stdin().lock()) } else { prompt() }
+    if !from_stdin {
+        return prompt();
+    }
+    let input = io::stdin();
+    if input.is_terminal() {
+        return Err(CliError::new(
+            "this terminal would show the password; leave --password-stdin out to be asked for it",
+        ));
+    }
+    first_line(input.lock())
 }
 
 fn prompt() -> Result<Zeroizing<String>, CliError> {
     let ask = |text| {
-        rpassword::prompt_password(text).map(Zeroizing::new).map_err(|_| {
-            CliError::new(
-                "there is no terminal to ask for the password at; give it on standard input, with --password-stdin",
-            )
+        rpassword::prompt_password(text).map(Zeroizing::new).map_err(|error| {
+            CliError::new(match error.kind() {
+                io::ErrorKind::UnexpectedEof => "no password was typed; nothing was changed",
+                _ => {
+                    "there is no terminal to ask for the password at; give it on standard input, with --password-stdin"
+                }
+            })
         })
     };
     let password = ask("New password: ")?;

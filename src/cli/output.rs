@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::gate::role::Role;
 use crate::gate::time::Timestamp;
 
 /// Where a command writes. Tests pass buffers.
@@ -24,9 +25,18 @@ impl Console<'_> {
         writeln!(self.err, "{line}")
     }
 
+    /// What JSON lets stand in a text and a terminal might obey is escaped: it reads back as the same.
     pub fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
-        serde_json::to_writer_pretty(&mut self.out, value)?;
-        writeln!(self.out)
+        let text = serde_json::to_string_pretty(value)?;
+        let escaped = text.chars().fold(String::with_capacity(text.len()), |mut escaped, c| {
+            if is_hostile(c) && c != '\n' {
+                escaped += &format!("\\u{:04x}", u32::from(c));
+            } else {
+                escaped.push(c);
+            }
+            escaped
+        });
+        writeln!(self.out, "{escaped}")
     }
 
     /// Columns as wide as their widest cell, two spaces apart, nothing at the end of a line.
@@ -49,12 +59,8 @@ impl Console<'_> {
 
 /// Control characters, line separators and marks that reorder or hide text, spelled out.
 pub fn printable(text: &str) -> String {
-    let hostile = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
     text.chars().fold(String::with_capacity(text.len()), |mut shown, c| {
-        if hostile(c) {
+        if is_hostile(c) {
             shown.extend(c.escape_unicode())
         } else {
             shown.push(c)
@@ -63,10 +69,26 @@ pub fn printable(text: &str) -> String {
     })
 }
 
+/// All of them are in the basic plane: four digits name them in JSON.
+fn is_hostile(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 /// UTC, ISO 8601, to the second.
 pub fn time(at: Timestamp) -> String {
     let seconds = i64::try_from(at.secs()).unwrap_or(i64::MAX);
     jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX).to_string()
+}
+
+/// "no roles", "the role a", "the roles a, b".
+pub fn role_words(roles: &[Role]) -> String {
+    let names = roles.iter().map(Role::as_str).collect::<Vec<_>>().join(", ");
+    match roles.len() {
+        0 => "no roles".into(),
+        1 => format!("the role {names}"),
+        _ => format!("the roles {names}"),
+    }
 }
 
 /// "1 session", "2 sessions".
@@ -104,6 +126,14 @@ mod tests {
         assert_eq!(printable("\x1b[2Jcurl\r\n\u{202e}é"), "\\u{1b}[2Jcurl\\u{d}\\u{a}\\u{202e}é");
         let row = [["\x07".to_owned(), "x".to_owned()]];
         assert_eq!(written(|console| console.table(["A", "B"], &row).unwrap()), "A      B\n\\u{7}  x\n");
+    }
+
+    #[test]
+    fn json_steers_no_terminal_either_and_reads_back_the_same() {
+        let text = "\u{1b}[31m\u{9b}2J\u{7f}\u{202e}\r\n\"\\é";
+        let json = written(|console| console.json(&[text]).unwrap());
+        assert!(!json.trim_end().replace('\n', "").contains(is_hostile), "{json:?}");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&json).unwrap(), [text]);
     }
 
     #[test]

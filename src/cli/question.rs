@@ -6,6 +6,7 @@ use http::Method;
 use uuid::Uuid;
 
 use super::CliError;
+use super::output::role_words;
 use crate::config::settings::Outcome;
 use crate::gate::access::Caller;
 use crate::gate::denial::Denial;
@@ -34,6 +35,14 @@ pub struct Answer<'a> {
 }
 
 impl Question<'_> {
+    /// Who asks, for people.
+    pub fn caller_words(&self) -> String {
+        match self.roles {
+            None => "an anonymous caller".into(),
+            Some(roles) => format!("a signed-in caller with {}", role_words(roles)),
+        }
+    }
+
     pub fn ask<'r>(&self, routes: &'r RouteTable, methods: &Methods) -> Result<Answer<'r>, CliError> {
         let path = match framing::path_of(self.method, self.target, self.host, methods) {
             Ok(path) => path,

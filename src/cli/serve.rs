@@ -48,7 +48,8 @@ pub async fn serve(
         tracing::warn!("{warning}");
     }
     let (stop, stopped) = watch::channel(false);
-    let (read_again, reload) = mpsc::channel(1);
+    // Without a bound, so that a reload that takes long cannot keep a signal to stop from being heard.
+    let (read_again, reload) = mpsc::unbounded_channel();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
@@ -58,7 +59,7 @@ pub async fn serve(
                 _ = interrupt.recv() => break,
                 _ = hangup.recv() => if let Some(config) = &config {
                     // Nobody left to hear it means that everything has stopped.
-                    let _ = read_again.send(config::load(config, &environment)).await;
+                    let _ = read_again.send(config::load(config, &environment));
                 },
             }
         }

@@ -21,14 +21,19 @@ pub enum Command {
         json: bool,
     },
     /// End one session, or all of a user's
+    #[command(group = clap::ArgGroup::new("which").required(true).args(["id", "user"]))]
     Revoke {
         /// The session's id, as `session list` shows it
-        #[arg(required_unless_present = "user", conflicts_with = "user")]
+        #[arg(value_parser = session_id)]
         id: Option<Uuid>,
         /// End every session of this user
         #[arg(long, value_name = "EMAIL", value_parser = Email::parse)]
         user: Option<Email>,
     },
+}
+
+fn session_id(text: &str) -> Result<Uuid, &'static str> {
+    Uuid::parse_str(text).map_err(|_| "a session's id is what `portcullis session list EMAIL` shows")
 }
 
 pub async fn run(command: Command, store: &dyn Store, console: &mut Console<'_>) -> Result<(), CliError> {

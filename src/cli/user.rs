@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::output::{Console, counted, printable, time};
+use super::output::{Console, counted, printable, role_words, time};
 use super::{CliError, new_password, user_file};
 use crate::accounts::administration::Changed;
 use crate::accounts::{AccountError, Accounts};
@@ -74,8 +74,8 @@ pub enum Command {
     },
     /// Add users from JSON lines: {"email", "passwordHash", "roles", "tokenVersion"?, "enabled"?}
     ///
-    /// The hashes may be of bcrypt ($2a$, $2b$, $2y$), or of argon2, scrypt or pbkdf2 in the PHC format; each is replaced
-    /// by argon2id when its user next signs in. Users who are there already are left alone.
+    /// The hashes may be of bcrypt ($2a$, $2b$, $2y$), or of argon2, scrypt or pbkdf2 in the PHC format (or as Python's
+    /// passlib writes them); each is replaced by argon2id when its user next signs in. Users who are there already are left alone.
     Import {
         /// `-` reads standard input
         file: PathBuf,
@@ -98,7 +98,7 @@ pub async fn run(command: Command, accounts: &Accounts, console: &mut Console<'_
         }
         Command::Roles { email, roles } => {
             let user = accounts.set_roles(&email, roles, clock::wall()).await?.user;
-            Ok(console.say(&format!("{} now has {}", shown(&user.email), roles_of(&user)))?)
+            Ok(console.say(&format!("{} now has {}", shown(&user.email), role_words(&user.roles)))?)
         }
         Command::Disable { email } => set_enabled(accounts, console, &email, false).await,
         Command::Enable { email } => set_enabled(accounts, console, &email, true).await,
@@ -126,7 +126,7 @@ async fn add(
     }
     let password = new_password::read(password_stdin)?;
     let user = accounts.add(&email, &password, roles, clock::wall()).await?;
-    Ok(console.say(&format!("{} is added, with {}", shown(&user.email), roles_of(&user)))?)
+    Ok(console.say(&format!("{} is added, with {}", shown(&user.email), role_words(&user.roles)))?)
 }
 
 async fn set_enabled(
@@ -193,15 +193,6 @@ fn say(console: &mut Console<'_>, changed: &Changed, what: &str) -> Result<(), C
 
 fn shown(email: &Email) -> String {
     printable(email.as_str())
-}
-
-fn roles_of(user: &User) -> String {
-    let roles = user.roles.iter().map(Role::as_str).collect::<Vec<_>>().join(", ");
-    match user.roles.len() {
-        0 => "no roles".into(),
-        1 => format!("the role {roles}"),
-        _ => format!("the roles {roles}"),
-    }
 }
 
 /// What is shown of a user.

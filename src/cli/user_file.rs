@@ -1,5 +1,6 @@
 //! `portcullis user import` and `user export`: users from and to files of JSON lines.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter};
 use std::path::Path;
@@ -18,7 +19,11 @@ pub async fn import(accounts: &Accounts, console: &mut Console<'_>, file: &Path)
     let lines: Box<dyn BufRead> = if file == Path::new("-") {
         Box::new(io::stdin().lock())
     } else {
-        let open = File::open(file).map_err(|error| CliError::new(format!("cannot read {name}: {error}")))?;
+        let unread = |why: &dyn Display| CliError::new(format!("cannot read {name}: {why}"));
+        let open = File::open(file).map_err(|error| unread(&error))?;
+        if open.metadata().is_ok_and(|about| about.is_dir()) {
+            return Err(unread(&"this is a folder"));
+        }
         Box::new(BufReader::new(open))
     };
     let watched = console.watched;
@@ -38,13 +43,15 @@ pub async fn import(accounts: &Accounts, console: &mut Console<'_>, file: &Path)
     console.say(&format!("{added} added, {} skipped", counted(report.skipped.len(), "line")))?;
     if let Some(error) = report.stopped {
         let why = CliError::from(error);
-        return Err(CliError::new(format!("stopped after line {}: {why}; then import the file again", report.lines)));
+        let again = "once that is mended, import the file again: who is there already is left alone";
+        return Err(CliError::new(format!("stopped after line {}: {why}; {again}", report.lines)));
     }
     if report.skipped.is_empty() {
         return Ok(());
     }
     let skipped = counted(report.skipped.len(), "line");
-    Err(CliError::new(format!("{skipped} skipped, for the reasons above; mend the file and import it again")))
+    let again = "mend the file and import it again: who is there already is left alone";
+    Err(CliError::new(format!("{skipped} skipped, for the reasons above; {again}")))
 }
 
 pub async fn export(accounts: &Accounts, console: &mut Console<'_>) -> Result<(), CliError> {

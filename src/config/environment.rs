@@ -66,7 +66,10 @@ impl<'e> Variables<'e> {
         if !is_name(name) {
             return Err("a variable is written ${NAME} or ${NAME:-default}".into());
         }
-        self.value(name).or_else(|e| default.map(str::to_owned).ok_or(e))
+        self.value(name).or_else(|unset| {
+            let advice = "set it, or write a default: ${NAME:-default}";
+            default.map(str::to_owned).ok_or_else(|| format!("{unset}; {advice}"))
+        })
     }
 }
 
@@ -118,8 +121,10 @@ mod tests {
     #[test]
     fn a_missing_or_empty_variable_is_named() {
         let variables = Variables::only(&real);
-        assert_eq!(variables.fill("${NONE}").unwrap_err(), "the environment variable NONE is not set");
-        assert_eq!(variables.fill("${EMPTY}").unwrap_err(), "the environment variable EMPTY is empty");
+        for (name, what) in [("NONE", "is not set"), ("EMPTY", "is empty")] {
+            let said = variables.fill(&format!("${{{name}}}")).unwrap_err();
+            assert!(said.starts_with(&format!("the environment variable {name} {what}; set it, or ")), "{said}");
+        }
         for bad in ["${PORT", "${}", "${A B}", "${PORT:?no}", "${${PORT}}"] {
             assert!(variables.fill(bad).is_err(), "{bad:?}");
         }

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use toml::Spanned;
@@ -23,6 +24,7 @@ use crate::gate::route::Target;
 
 mod address;
 pub mod environment;
+mod lines;
 pub mod problem;
 mod reader;
 mod secrets;
@@ -35,18 +37,22 @@ mod units;
 
 /// Reads the file at `path`, and before it the `.env` file beside it, which never overrides `environment`.
 pub fn load(path: &Path, environment: Environment<'_>) -> Result<Settings, Problems> {
-    let file = path.display().to_string();
-    let unread = |problem| Problems::new(file.clone(), vec![problem]);
-    let bytes = fs::read(path).map_err(|e| unread(unreadable(&e)))?;
-    let text = String::from_utf8(bytes).map_err(|e| {
-        let before = &e.as_bytes()[..e.utf8_error().valid_up_to()];
-        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
-        unread(Problem::of_file(format!("line {line} is not UTF-8")).hint("save the file as UTF-8"))
-    })?;
-    // The folder of a bare name is the present one.
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let (variables, problems) = Variables::read(folder, environment);
-    understand(&text, &file, folder, &variables, problems)
+    let text = text(path)?;
+    let (variables, problems) = Variables::read(folder(path), environment);
+    understand(&text, &path.display().to_string(), folder(path), &variables, problems)
+}
+
+/// `server.admin_listen` alone. Whatever else is wrong with the file by now, a gateway that runs must not be taken for dead.
+pub fn admin_listen(path: &Path, environment: Environment<'_>) -> Result<SocketAddr, Problems> {
+    let text = text(path)?;
+    let (variables, _) = Variables::read(folder(path), environment);
+    let (readable, errors) = source::readable(&text);
+    let (source, tree) = Source::parse(&text, (&readable, errors), folder(path), &variables);
+    let found = tree.and_then(|tree| {
+        let root = |root: &mut Section<'_>| root.table("server", read::server::admin_listen);
+        Section::read(&source, String::new(), 0, tree.get_ref(), root)
+    });
+    found.map_or_else(|| Ok(load(path, environment)?.server.admin_listen), Ok)
 }
 
 /// Reads a text that is no file: paths in it are relative to `folder`, and there is no `.env`.
@@ -61,7 +67,8 @@ fn understand(
     variables: &Variables<'_>,
     mut problems: Vec<Problem>,
 ) -> Result<Settings, Problems> {
-    let (source, tree) = Source::parse(text, folder, variables);
+    let (readable, errors) = source::readable(text);
+    let (source, tree) = Source::parse(text, (&readable, errors), folder, variables);
     let settings = tree.map(|tree| settings(&source, &tree));
     let (found, warnings) = source.into_findings();
     problems.extend(found);
@@ -111,6 +118,21 @@ fn warn(source: &Source<'_>, settings: &Settings, upstreams: &[Placed<Upstream>]
             source.warning(*at, format!("upstreams.{name}: no route leads here"));
         }
     }
+}
+
+fn text(path: &Path) -> Result<String, Problems> {
+    let unread = |problem| Problems::new(path.display().to_string(), vec![problem]);
+    let bytes = fs::read(path).map_err(|e| unread(unreadable(&e)))?;
+    String::from_utf8(bytes).map_err(|e| {
+        let before = &e.as_bytes()[..e.utf8_error().valid_up_to()];
+        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+        unread(Problem::of_file(format!("line {line} is not UTF-8")).hint("save the file as UTF-8"))
+    })
+}
+
+/// The folder of a bare name is the present one.
+fn folder(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
 }
 
 fn unreadable(error: &std::io::Error) -> Problem {

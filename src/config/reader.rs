@@ -130,15 +130,15 @@ impl<'a> Section<'a> {
         match u64::from_str_radix(digits.as_str(), digits.radix()) {
             Ok(number) if range.contains(&number) => number,
             _ => {
-                self.wrong(key, at, format!("from {} to {}", range.start(), range.end()), None);
+                self.wrong(key, at, format!("a whole number from {} to {}", range.start(), range.end()), None);
                 default
             }
         }
     }
 
     pub fn duration(&mut self, key: &'static str, default: &str, shortest: Duration) -> Duration {
-        let parse = |text: &str| match units::duration(text)? {
-            span if span < shortest => Err("this is too short"),
+        let parse = |text: &str| match units::duration(text).map_err(str::to_owned)? {
+            span if span < shortest => Err(format!("this is too short, the shortest is \"{shortest:?}\"")),
             span => Ok(span),
         };
         // The defaults are constants that the tests read.
@@ -146,8 +146,9 @@ impl<'a> Section<'a> {
     }
 
     pub fn size(&mut self, key: &'static str, default: u64) -> u64 {
-        let parse =
-            |text: &str| units::size(text).and_then(|size| if size > 0 { Ok(size) } else { Err("more than 0") });
+        let parse = |text: &str| {
+            units::size(text).and_then(|size| if size > 0 { Ok(size) } else { Err("a size of 0 lets nothing through") })
+        };
         self.text(key, parse).unwrap_or(default)
     }
 
@@ -220,7 +221,7 @@ impl<'a> Section<'a> {
         let filled = match self.source.variables.fill(raw) {
             Ok(filled) => filled,
             Err(e) => {
-                self.wrong(key, at, e, Some("set it, or write a default: ${NAME:-default}".into()));
+                self.wrong(key, at, e, None);
                 return None;
             }
         };

@@ -63,7 +63,8 @@ fn read(section: &mut Section<'_>, key: &'static str, path: &Placed<String>) -> 
         Ok(bytes) => Some(Secret::new(bytes)),
         Err(e) => {
             // A path can hold a variable's value; the error's kind cannot.
-            section.wrong(key, path.at, format!("this file cannot be read: {}", e.kind()), None);
+            let hint = "a path is relative to the folder of the configuration".to_owned();
+            section.wrong(key, path.at, format!("this file cannot be read: {}", e.kind()), Some(hint));
             None
         }
     }

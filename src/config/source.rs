@@ -1,20 +1,25 @@
 //! The text of the file while it is read: turns offsets into places and gathers problems. After a syntax error the rest
 //! is still read, as far as it can be trusted.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
-use toml::de::DeTable;
+use toml::de::{DeTable, Error};
 
 use super::environment::Variables;
+use super::lines::Lines;
 use super::problem::{Position, Problem};
 
 const UNREAD: &str = "only the file's syntax was checked: correct this first";
 
+/// How the parser's messages about a key without `=` begin. It leaves out all that follows.
+const STOPS: [&str; 2] = ["key with no value", "missing value for key"];
+
 pub struct Source<'t> {
-    text: &'t str,
+    lines: Lines<'t>,
     folder: &'t Path,
     pub variables: &'t Variables<'t>,
     /// Lines with a syntax error: what the parser made of them is a guess.
@@ -23,29 +28,53 @@ pub struct Source<'t> {
     warnings: RefCell<Vec<Problem>>,
 }
 
+/// The text with those lines blanked at which the parser would stop, and the errors in them. Everything stays in its place.
+pub fn readable(text: &str) -> (Cow<'_, str>, Vec<Error>) {
+    let (_, errors) = DeTable::parse_recoverable(text);
+    let lines = Lines::of(text);
+    let is_stop = |error: &&Error| STOPS.iter().any(|stop| error.message().starts_with(stop));
+    let stops: HashSet<usize> = errors.iter().filter(is_stop).map(|error| line_of(error, &lines)).collect();
+    if stops.is_empty() {
+        return (Cow::Borrowed(text), Vec::new());
+    }
+    let errors = errors.into_iter().filter(|error| stops.contains(&line_of(error, &lines))).collect();
+    let blanked = text.split_inclusive('\n').enumerate().map(|(place, line)| match line.strip_suffix('\n') {
+        Some(rest) if stops.contains(&(place + 1)) => Cow::Owned(" ".repeat(rest.len()) + "\n"),
+        None if stops.contains(&(place + 1)) => Cow::Owned(" ".repeat(line.len())),
+        _ => Cow::Borrowed(line),
+    });
+    (Cow::Owned(blanked.collect()), errors)
+}
+
+fn line_of(error: &Error, lines: &Lines<'_>) -> usize {
+    lines.line_at(error.span().map_or(0, |span| span.start))
+}
+
 impl<'t> Source<'t> {
     /// `None` for the tree if it cannot be trusted at all: a broken table header moves what follows into another table.
     pub fn parse(
         text: &'t str,
+        (readable, mut errors): (&'t str, Vec<Error>),
         folder: &'t Path,
         variables: &'t Variables<'t>,
     ) -> (Self, Option<Spanned<DeTable<'t>>>) {
-        let (tree, mut errors) = DeTable::parse_recoverable(text);
-        let (problems, warnings) = (RefCell::default(), RefCell::default());
-        let mut source = Self { text, folder, variables, broken: HashSet::new(), problems, warnings };
-        let mut header = false;
+        let (tree, more) = DeTable::parse_recoverable(readable);
+        errors.extend(more);
         errors.sort_by_key(|error| error.span().map(|span| span.start));
+        let (problems, warnings) = (RefCell::default(), RefCell::default());
+        let mut source = Self { lines: Lines::of(text), folder, variables, broken: HashSet::new(), problems, warnings };
+        let (mut header, last) = (false, text.trim_end().len());
         for error in errors {
-            let offset = error.span().map_or(0, |span| span.start).min(text.trim_end().len());
-            let position = source.position(offset);
+            let position = source.position(error.span().map_or(0, |span| span.start).min(last));
             // One mistake makes several errors; the first of a line says most.
             if source.broken.insert(position.line) {
-                // The parser's message holds no text of the file (its `Display` does).
-                let problem = Problem::at(position, error.message());
-                let starts_table = source.line(position.line).trim_start().starts_with('[');
-                let misplaces = starts_table && error.message() != "duplicate key";
+                let line = source.lines.text(position.line).trim_start();
+                let misplaces = line.starts_with('[') && error.message() != "duplicate key";
                 header |= misplaces;
-                source.problems.get_mut().push(if misplaces { problem.hint(UNREAD) } else { problem });
+                let hint = if misplaces { Some(UNREAD) } else { advice(line, error.message()) };
+                // The parser's message holds no text of the file (its `Display` does).
+                let problem = Problem { hint: hint.map(str::to_owned), ..Problem::at(position, error.message()) };
+                source.problems.get_mut().push(problem);
             }
         }
         (source, (!header).then_some(tree))
@@ -58,7 +87,7 @@ impl<'t> Source<'t> {
 
     /// Whether what stands at this offset is the parser's guess.
     pub fn is_guess(&self, offset: usize) -> bool {
-        self.is_damaged() && self.broken.contains(&self.position(offset).line)
+        self.is_damaged() && self.broken.contains(&self.lines.line_at(offset))
     }
 
     pub fn problem(&self, offset: usize, message: impl Into<String>, hint: Option<String>) {
@@ -82,18 +111,21 @@ impl<'t> Source<'t> {
     }
 
     pub fn position(&self, offset: usize) -> Position {
-        let before = self.text.get(..offset).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
-        Position { line, column: before[line_start..].trim_start_matches('\u{feff}').chars().count() + 1 }
+        self.lines.position(offset)
     }
 
     /// Problems and warnings.
     pub fn into_findings(self) -> (Vec<Problem>, Vec<Problem>) {
         (self.problems.into_inner(), self.warnings.into_inner())
     }
+}
 
-    fn line(&self, line: usize) -> &str {
-        self.text.lines().nth(line - 1).unwrap_or_default()
-    }
+/// What is likely meant by a line that the parser refuses.
+fn advice(line: &str, message: &str) -> Option<&'static str> {
+    let Some((key, value)) = line.split_once('=') else {
+        let no_value = STOPS.iter().chain(&["invalid unquoted key"]).any(|said| message.starts_with(said));
+        return no_value.then_some("write KEY = VALUE");
+    };
+    let bare = !value.trim_start().starts_with(['"', '\'', '[', '{']);
+    (bare && !key.trim().is_empty() && message != "duplicate key").then_some("text goes in double quotes")
 }

@@ -1,4 +1,5 @@
-//! Who is calling, as an address: the socket's peer, or what trusted proxies say of it; and the limiter's key for it.
+//! Who is calling, as an address: the socket's peer, or what trusted proxies say of it; the limiter's key for it; and the
+//! name that such a proxy gave the request.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -24,6 +25,24 @@ pub struct ClientAddress {
 
 /// Field holding the addresses that proxies saw, oldest first.
 pub const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// Field by which a request is found again in other logs.
+pub const REQUEST_ID: &str = "x-request-id";
+
+/// The most bytes that an id from elsewhere may have.
+const MAX_REQUEST_ID: usize = 128;
+
+impl ClientAddress {
+    /// The id that a trusted proxy gave the request. It goes into logs, answers and on to the upstream, so that only one of
+    /// a plain form is taken; from anyone else it is a claim.
+    pub fn request_id<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
+        let mut fields = headers.get_all(REQUEST_ID).iter().filter(|_| self.through_trusted);
+        let id = fields.next()?.to_str().ok()?;
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+        let taken = (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(plain) && fields.next().is_none();
+        taken.then_some(id)
+    }
+}
 
 impl ClientRules {
     /// Walk `X-Forwarded-For` from the right: each trusted hop names the one before it. The first that is not trusted is
@@ -67,6 +86,8 @@ impl ClientRules {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn resolved(peer: &str, forwarded: &[&str]) -> (String, bool) {
@@ -98,6 +119,28 @@ mod tests {
     fn junk_ends_the_walk_at_the_hop_that_sent_it() {
         assert_eq!(resolved("10.0.0.1", &["1.2.3.4, junk, 10.0.0.7"]), ("10.0.0.7".into(), true));
         assert_eq!(resolved("10.0.0.1", &["1.2.3.4:80"]), ("10.0.0.1".into(), true));
+    }
+
+    #[test]
+    fn a_request_keeps_its_id_if_a_trusted_proxy_gave_it_one_of_a_plain_form() {
+        let kept = |through_trusted: bool, ids: &[&str]| {
+            let ip = IpAddr::from([192, 0, 2, 1]);
+            let mut headers = HeaderMap::new();
+            for id in ids {
+                headers.append(REQUEST_ID, HeaderValue::from_str(id).unwrap());
+            }
+            ClientAddress { ip, peer: ip, through_trusted }.request_id(&headers).map(str::to_owned)
+        };
+        let longest = "x".repeat(MAX_REQUEST_ID);
+        for id in ["a", "0af7651916cd43dd", "Req_1.2-3", &longest] {
+            assert_eq!(kept(true, &[id]).as_deref(), Some(id));
+            assert_eq!(kept(false, &[id]), None);
+        }
+        for id in ["", "a b", "a,b", "a/b", "a=b", "a\"b", "\u{e9}", &format!("{longest}x")] {
+            assert_eq!(kept(true, &[id]), None, "{id:?}");
+        }
+        assert_eq!(kept(true, &[]), None);
+        assert_eq!(kept(true, &["a", "a"]), None);
     }
 
     #[test]

@@ -145,9 +145,11 @@ impl Denial {
     /// The header fields this denial brings along.
     pub fn fields(&self) -> Vec<(&'static str, String)> {
         match self {
-            // RFC 6750 section 3.1: no error where no credentials came.
-            Self::MissingToken => vec![("www-authenticate", "Bearer realm=\"portcullis\"".into())],
-            Self::InvalidToken | Self::TokenExpired | Self::SessionRevoked => {
+            // RFC 9110 section 15.5.2: each 401 has a challenge; RFC 6750 section 3.1: no error where no token came.
+            Self::MissingToken | Self::InvalidCredentials => {
+                vec![("www-authenticate", "Bearer realm=\"portcullis\"".into())]
+            }
+            Self::InvalidToken | Self::TokenExpired | Self::SessionRevoked | Self::TokenReused => {
                 vec![("www-authenticate", "Bearer realm=\"portcullis\", error=\"invalid_token\"".into())]
             }
             Self::Forbidden => {
@@ -185,6 +187,22 @@ mod tests {
     fn a_denial_never_claims_success() {
         for denial in [Denial::MissingToken, Denial::NoRoute, Denial::UNAVAILABLE, Denial::Internal] {
             assert!(denial.status().is_client_error() || denial.status().is_server_error());
+        }
+    }
+
+    #[test]
+    fn every_401_has_a_challenge() {
+        for (denial, error) in [
+            (Denial::MissingToken, false),
+            (Denial::InvalidCredentials, false),
+            (Denial::InvalidToken, true),
+            (Denial::TokenExpired, true),
+            (Denial::SessionRevoked, true),
+            (Denial::TokenReused, true),
+        ] {
+            let fields = denial.fields();
+            assert_eq!((denial.status(), fields[0].0), (StatusCode::UNAUTHORIZED, "www-authenticate"));
+            assert_eq!(fields[0].1.contains("error=\"invalid_token\""), error, "{denial:?}");
         }
     }
 

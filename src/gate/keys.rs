@@ -148,9 +148,9 @@ impl KeyRing {
         self.keys.is_empty()
     }
 
-    /// The newest key whose time has come.
+    /// The newest key whose time has come; the oldest, if none has: the clock was set back since it was made.
     pub fn signer(&self, now: Timestamp) -> Option<&Key> {
-        self.keys.iter().rev().find(|key| key.signs_from <= now)
+        self.keys.iter().rev().find(|key| key.signs_from <= now).or(self.keys.first())
     }
 
     /// The key of this name, if tokens signed with it can still be alive.
@@ -197,6 +197,19 @@ mod tests {
         assert!(ring.verifier("k0", at(1100)).is_none());
         assert_eq!(ring.expired(at(1100)).collect::<Vec<_>>(), ["k0"]);
         assert!(ring.verifier("k2", at(0)).is_none());
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_takes_no_key_away() {
+        let (ring, at) = (ring([500, 1000]), Timestamp::from_secs);
+        for now in [at(0), at(499), at(500)] {
+            assert_eq!(ring.signer(now).unwrap().kid, "k0");
+            assert!(ring.verifier("k0", now).is_some() && ring.verifier("k1", now).is_some());
+            assert_eq!((ring.published(now).keys.len(), ring.expired(now).count()), (2, 0));
+        }
+        let last = Timestamp::from_millis(u64::MAX);
+        assert_eq!(ring.signer(last).unwrap().kid, "k1");
+        assert!(KeyRing::default().signer(last).is_none());
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub enum Standing {
 
 /// Ask for one place. `tat` is what was kept for this caller (microseconds on the same clock as `now`), 0 for a stranger.
 pub fn take(tat: u64, now: u64, quota: Quota) -> Standing {
-    let busy_from = tat.max(now);
+    let busy_from = believed(tat, now, quota).max(now);
     let next = busy_from.saturating_add(quota.spacing());
     let ahead = next - now;
     if ahead > quota.micros() {
@@ -71,7 +71,18 @@ pub fn take(tat: u64, now: u64, quota: Quota) -> Standing {
 
 /// Hand back a place that turned out not to count. Returns the TAT to keep.
 pub fn give_back(tat: u64, now: u64, quota: Quota) -> u64 {
+    let tat = believed(tat, now, quota);
     tat.saturating_sub(quota.spacing()).max(now.min(tat))
+}
+
+/// By how much the clocks of gateways that share a counter may differ, in microseconds.
+const SKEW: u64 = 60_000_000;
+
+/// No taking puts the TAT farther ahead than a whole period. One that is was kept before the clock was set back: it says
+/// nothing any more, and would lock its caller out until the clock is there again.
+fn believed(tat: u64, now: u64, quota: Quota) -> u64 {
+    let farthest = now.saturating_add(quota.micros()).saturating_add(SKEW);
+    if tat > farthest { 0 } else { tat }
 }
 
 #[cfg(test)]
@@ -108,6 +119,16 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_is_set_back_locks_nobody_out() {
+        let (hour, now, q) = (3_600_000_000, 7_200_000_000, quota(1, 60));
+        let Standing::Taken { tat, .. } = take(0, now, q) else { panic!("the first place") };
+        assert!(matches!(take(tat, now - hour, q), Standing::Taken { remaining: 0, .. }));
+        assert_eq!(give_back(tat, now - hour, q), 0);
+        let skewed = take(tat, now - 5_000_000, q);
+        assert!(matches!(skewed, Standing::Full { .. }), "another gateway's clock may be a little behind");
+    }
+
+    #[test]
     fn a_quota_of_nothing_is_none() {
         assert_eq!(Quota::new(0, Duration::from_secs(1)), None);
         assert_eq!(Quota::new(5, Duration::ZERO), None);
@@ -123,6 +144,20 @@ mod tests {
                 if let Standing::Taken { tat: kept, .. } = take(tat, now, q) { tat = kept; taken += 1; }
             }
             prop_assert_eq!(taken, count.min(u32::try_from(tries).unwrap()));
+        }
+
+        /// Whatever was kept, and wherever the clock has gone: nothing overflows, and nobody waits for longer than the
+        /// period and what clocks may differ by.
+        #[test]
+        fn no_clock_makes_anyone_wait_for_ever(tat: u64, now: u64, count in 1u32.., millis in 1u64..400_000_000) {
+            let Some(q) = Quota::new(count, Duration::from_millis(millis)) else { return Ok(()) };
+            match take(tat, now, q) {
+                Standing::Taken { tat, .. } => prop_assert!(tat >= now),
+                Standing::Full { retry_after, .. } => {
+                    prop_assert!(retry_after <= q.period() + Duration::from_micros(SKEW));
+                }
+            }
+            prop_assert!(give_back(tat, now, q) <= tat);
         }
     }
 }

@@ -59,6 +59,8 @@ pub fn judge(chain: Chain, presented: u64, now: Timestamp, lifetimes: &Lifetimes
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const LIFETIMES: Lifetimes = Lifetimes {
@@ -98,5 +100,29 @@ mod tests {
         let idle = Chain { generation: 0, rotated_at: Timestamp::from_secs(10), opened_at: Timestamp::from_secs(10) };
         assert_eq!(judge(idle, 0, Timestamp::from_secs(1010), &LIFETIMES), Rotation::Expired);
         assert_eq!(judge(idle, 0, Timestamp::from_secs(1009), &LIFETIMES), Rotation::Rotate);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_signs_nobody_out() {
+        assert_eq!(at(5, 0), Rotation::Rotate);
+        assert_eq!(at(4, 0), Rotation::Repeat);
+        assert_eq!(at(3, 0), Rotation::Reuse);
+    }
+
+    proptest! {
+        /// Whatever the row and the configuration say, and wherever the clock has gone.
+        #[test]
+        fn no_clock_overflows_and_nothing_past_its_limits_rotates(
+            generation: u64, rotated_at: u64, opened_at: u64, presented: u64, now: u64,
+            idle: u64, absolute: u64, grace: u64,
+        ) {
+            let [rotated_at, opened_at, now] = [rotated_at, opened_at, now].map(Timestamp::from_millis);
+            let [idle, absolute, grace] = [idle, absolute, grace].map(Duration::from_secs);
+            let (chain, lifetimes) = (Chain { generation, rotated_at, opened_at }, Lifetimes { idle, absolute, grace });
+            let judged = judge(chain, presented, now, &lifetimes);
+            prop_assert_eq!(judged == Rotation::Expired, lifetimes.expiry(chain) <= now);
+            prop_assert!(judged != Rotation::Rotate || presented == generation);
+            prop_assert!(judged != Rotation::Repeat || presented < generation);
+        }
     }
 }

@@ -33,6 +33,9 @@ pub enum Target {
     Own(Endpoint),
 }
 
+/// Where anyone looks for the keys of a server (RFC 8615), wherever the other endpoints are.
+pub const WELL_KNOWN_JWKS: &str = "/.well-known/jwks.json";
+
 /// The gateway's own endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {

@@ -2,10 +2,8 @@
 //! do what there is decided behind them.
 
 use super::access::Access;
-use super::route::{Endpoint, PathPattern, Route, Target};
+use super::route::{Endpoint, PathPattern, Route, Target, WELL_KNOWN_JWKS};
 use super::route_index::key;
-
-const WELL_KNOWN_JWKS: &str = "/.well-known/jwks.json";
 
 /// Below `prefix`, with or without a final slash.
 pub fn own_routes(prefix: &str) -> Vec<Route> {

@@ -54,7 +54,7 @@ impl Moment {
 
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
-        Self { wall: self.wall.plus(span), tick: self.tick + span }
+        Self { wall: self.wall.plus(span), tick: self.tick.saturating_add(span) }
     }
 }
 
@@ -71,5 +71,11 @@ mod tests {
         assert_eq!(Timestamp::from_secs(1).minus(Duration::from_secs(5)), Timestamp::default());
         assert_eq!(Timestamp::from_secs(1).since(Timestamp::from_secs(2)), Duration::ZERO);
         assert_eq!(Timestamp::from_millis(1999).secs(), 1);
+        let last = Timestamp::from_millis(u64::MAX);
+        assert_eq!(Timestamp::from_secs(u64::MAX), last);
+        assert_eq!(last.plus(Duration::MAX), last);
+        assert_eq!(last.minus(Duration::MAX), Timestamp::default());
+        assert_eq!(last.since(Timestamp::default()), Duration::from_millis(u64::MAX));
+        assert_eq!(Moment { wall: last, tick: Duration::MAX }.plus(Duration::MAX).tick, Duration::MAX);
     }
 }

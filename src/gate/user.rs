@@ -142,4 +142,14 @@ mod tests {
             assert_eq!(state(107).recognise(&claims(session, version)), Recognition::Revoked);
         }
     }
+
+    #[test]
+    fn no_clock_overflows() {
+        for (loaded_at, issued_at) in [(0, u64::MAX), (u64::MAX, u64::MAX), (0, 0)] {
+            let unknown = Claims { issued_at, ..claims(3, 5) };
+            assert_eq!(state(loaded_at).recognise(&unknown), Recognition::Unknown);
+        }
+        let (settled, long_ago) = (state(u64::MAX), Claims { issued_at: 0, ..claims(3, 5) });
+        assert_eq!(settled.recognise(&long_ago), Recognition::Revoked);
+    }
 }

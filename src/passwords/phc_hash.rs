@@ -1,6 +1,7 @@
 //! Hashes in the PHC string format (github.com/P-H-C/phc-string-format): argon2, scrypt, pbkdf2. Costs are read and
 //! bounded before any library is asked to pay them.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use argon2::{Algorithm, Argon2, Version};
@@ -43,7 +44,8 @@ impl PhcHash {
         if !matches!(name, "argon2id" | "argon2i" | "argon2d" | "scrypt" | "pbkdf2-sha256" | "pbkdf2-sha512") {
             return Err(HashError::Unknown);
         }
-        let parsed = PasswordHash::new(text).map_err(|_| HashError::Malformed)?;
+        let text = in_phc_format(text);
+        let parsed = PasswordHash::new(&text).map_err(|_| HashError::Malformed)?;
         let (Some(salt), Some(output)) = (parsed.salt, parsed.hash) else { return Err(HashError::Malformed) };
         if output.len() < MIN_OUTPUT {
             return Err(HashError::Malformed);
@@ -91,6 +93,16 @@ impl PhcHash {
 impl fmt::Debug for PhcHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PhcHash(…)")
+    }
+}
+
+/// Python's passlib writes pbkdf2 as `$pbkdf2-sha256$ROUNDS$SALT$HASH`, in a base64 with `.` for `+`.
+fn in_phc_format(text: &str) -> Cow<'_, str> {
+    match text.split('$').collect::<Vec<_>>()[..] {
+        ["", name, rounds, salt, output] if name.starts_with("pbkdf2-") && !rounds.contains('=') => {
+            Cow::Owned(format!("${name}$i={rounds}${salt}${output}").replace('.', "+"))
+        }
+        _ => Cow::Borrowed(text),
     }
 }
 

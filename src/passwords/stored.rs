@@ -16,7 +16,9 @@ pub enum StoredHash {
 /// Why a hash cannot be used. Says nothing of the hash itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HashError {
-    #[error("it is not a hash of bcrypt ($2a$, $2b$, $2y$), or of argon2, scrypt or pbkdf2 in the PHC format")]
+    #[error(
+        "it is not a hash of bcrypt ($2a$, $2b$, $2y$), or of argon2, scrypt or pbkdf2 in the PHC format or passlib's"
+    )]
     Unknown,
     #[error("it is damaged or cut short")]
     Malformed,
@@ -100,8 +102,8 @@ mod tests {
 
     const PASSWORD: &str = "Grüße, correct horse";
 
-    /// Made elsewhere: libxcrypt; Python's hashlib; the reference implementation of argon2 ("password", "somesalt").
-    const KNOWN: [(&str, &str, &str); 10] = [
+    /// Made elsewhere: libxcrypt; Python's hashlib; the reference implementation of argon2 ("password", "somesalt"); passlib.
+    const KNOWN: [(&str, &str, &str); 12] = [
         ("bcrypt", PASSWORD, "$2b$05$abcdefghijklmnopqrstuudWPcgfJKcFKSk8S5CdH/BEaQTncxPxS"),
         ("bcrypt", PASSWORD, "$2a$04$abcdefghijklmnopqrstuuhATfZMLPTsUaT9qG25tfhrRRbodYBxW"),
         ("bcrypt", PASSWORD, "$2y$04$abcdefghijklmnopqrstuuhATfZMLPTsUaT9qG25tfhrRRbodYBxW"),
@@ -131,6 +133,16 @@ mod tests {
             "argon2id",
             "password",
             "$argon2id$v=19$t=2,p=1,m=256$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+        ),
+        (
+            "pbkdf2-sha256",
+            "Grüße an den Türsteher",
+            "$pbkdf2-sha256$1000$BYBQ6r3XWovxXgshBKAUog$.pDPXKLP9O8DJe4zvs8LGJ/YAE0WbOG0mvEFSNvv3KA",
+        ),
+        (
+            "pbkdf2-sha512",
+            "Grüße an den Türsteher",
+            "$pbkdf2-sha512$1000$L6X0/l8rhVCKEYKQkpISQg$Gq5Yvz.0AUwY5vyrSXaeF7ZfoZHcVz/KTnOgvJFIw5zlEbPTC.BNHvHblZJEN0alzX6RHrDyElFWH4qS7h8zPQ",
         ),
     ];
 
@@ -216,6 +228,9 @@ mod tests {
             scrypt.replace("ln=10", "ln=0"),
             scrypt.replace("$ln", "$v=1$ln"),
             KNOWN[4].2.replace("l=32", "l=33"),
+            KNOWN[10].2.replace("$1000$", "$0$"),
+            KNOWN[10].2.replace("$1000$", "$$"),
+            KNOWN[10].2.replace("$1000$", "$+1000$"),
             KNOWN[0].2.replace("stuu", "stué"),
         ] {
             assert_eq!(parse(&text).unwrap_err(), HashError::Malformed, "{text}");

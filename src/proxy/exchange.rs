@@ -15,6 +15,7 @@ pub struct Exchange {
     /// The configuration this request began with.
     pub configuration: Arc<Configuration>,
     pub watch: Stopwatch,
+    /// Ours, or the one that a trusted proxy gave it.
     pub request_id: String,
     pub over_tls: bool,
     pub arrival: Option<Arrival>,

@@ -2,16 +2,14 @@
 //! already taken off what is hop-by-hop, so that nothing a client nominates can take our own fields away.
 
 use http::header::{AUTHORIZATION, COOKIE, HOST, SET_COOKIE};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::exchange::Exchange;
 use crate::gate::access::Permit;
-use crate::gate::client::FORWARDED_FOR;
+use crate::gate::client::{FORWARDED_FOR, REQUEST_ID};
 use crate::gate::credential::{self, Credential};
-
-const REQUEST_ID: &str = "x-request-id";
 
 /// Fields by which an earlier hop describes the request. From anyone but a trusted proxy they are claims, and go.
 const FORWARDED: [&str; 8] = [
@@ -76,6 +74,8 @@ fn state_the_way(request: &mut RequestHeader, exchange: &Exchange, trusted: bool
 }
 
 pub fn to_client(response: &mut ResponseHeader, request: &HeaderMap, exchange: &Exchange, guarded: bool) -> Result<()> {
+    // RFC 9112 section 2.3: whatever the upstream speaks, this answer is in our version of HTTP.
+    response.set_version(Version::HTTP_11);
     for name in HOP_BY_HOP {
         response.remove_header(name);
     }

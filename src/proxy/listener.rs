@@ -53,8 +53,13 @@ pub async fn accept<A: ServerApp + Send + Sync + 'static>(
     mut stop: watch::Receiver<bool>,
 ) {
     loop {
+        let place = tokio::select! {
+            place = Arc::clone(&door.places).acquire_owned() => place,
+            // A full house must not keep us from stopping.
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
         // The semaphore is never closed.
-        let Ok(place) = Arc::clone(&door.places).acquire_owned().await else { return };
+        let Ok(place) = place else { return };
         let accepted = tokio::select! {
             // In this order: who was let into the kernel's queue before the stop is still served.
             biased;

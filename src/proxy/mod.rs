@@ -1,6 +1,7 @@
 //! Pingora's side. It obeys: nothing in here decides whether a request may pass. Each hook is a few lines; what a request
 //! is at each of them is [`exchange::Exchange`].
 
+mod body;
 pub mod crowd;
 mod exchange;
 pub mod framing;
@@ -20,9 +21,10 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::FutureExt;
-use http::Method;
+use http::header::TRANSFER_ENCODING;
+use http::{Method, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
@@ -31,17 +33,14 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use self::exchange::{Body, Exchange, Stage};
 use self::guard::Guarded;
 use self::upstream::Upstream;
+use crate::api::Call;
 use crate::api::reply::Reply;
-use crate::api::{self, Call};
 use crate::clock::{Clock, Stopwatch};
 use crate::gate::denial::Denial;
 use crate::gate::route::Endpoint;
 use crate::gateway::{Admission, Gateway};
 use crate::telemetry::access_log::AccessLine;
 use crate::telemetry::metrics::UpstreamError;
-
-/// How long the body of a call on our own endpoints may take to arrive.
-const BODY_DEADLINE: Duration = Duration::from_secs(15);
 
 /// How long a client may be silent in the middle of a body.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -69,6 +68,9 @@ impl Proxy {
         let head = session.req_header();
         let path = framing::path(head, &gateway.methods);
         let arrival = exchange.arrival.insert(gateway.arrival(head, socket::peer_ip(session.client_addr())));
+        if let Some(id) = arrival.address.request_id(&head.headers) {
+            id.clone_into(&mut exchange.request_id);
+        }
         let watch = Stopwatch::start();
         let decided = gateway.admit(arrival, head, path.clone(), self.clock.now()).await;
         gateway.api.metrics.decided(decided.as_ref().err(), watch.elapsed());
@@ -83,8 +85,7 @@ impl Proxy {
                 self.serve(session, exchange, endpoint, &path).await
             }
             Ok(Admission::Upstream { upstream, permit }) => {
-                let length = head.headers.get("content-length").and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-                if length.is_some_and(|length| length > gateway.max_body) {
+                if body::announced(head).is_some_and(|length| length > gateway.max_body) {
                     return self.refuse(session, exchange, &Denial::PayloadTooLarge).await;
                 }
                 exchange.outcome = "allowed";
@@ -112,17 +113,12 @@ impl Proxy {
         if let Err(denial) = gateway.api.screen(endpoint, &head.method, &head.headers) {
             return self.refuse(session, exchange, &denial).await;
         }
-        if head.headers.get("expect").is_some_and(|expect| expect.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
-            session.write_continue_response().await?;
-        }
-        let body = match tokio::time::timeout(BODY_DEADLINE, read_body(session)).await {
-            Err(_) => Err(Denial::RequestTimeout),
-            Ok(read) => read.map_err(|error| error.into_down())?,
+        let body = match body::read(session).await? {
+            Ok(body) => body,
+            Err(denial) => return self.refuse(session, exchange, &denial).await,
         };
-        let (body, arrival) = match (body, exchange.arrival) {
-            (Err(denial), _) => return self.refuse(session, exchange, &denial).await,
-            (_, None) => return self.refuse(session, exchange, &Denial::Internal).await,
-            (Ok(body), Some(arrival)) => (body, arrival),
+        let Some(arrival) = exchange.arrival else {
+            return self.refuse(session, exchange, &Denial::Internal).await;
         };
         let head = session.req_header();
         let call = Call {
@@ -161,9 +157,10 @@ impl ProxyHttp for Proxy {
     }
 
     async fn early_request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<()> {
-        // On every request: Pingora forgets it after the first, and then waits for ever.
-        let stopping = session.is_process_shutting_down();
-        session.set_keepalive((!stopping).then_some(self.keep_alive_secs));
+        // On every request: Pingora forgets it after the first, and then waits for ever. It has seen by now whether the
+        // client's HTTP persists at all: 1.0 does only if asked to (RFC 9112 section 9.3).
+        let persists = session.get_keepalive().is_some() && !session.is_process_shutting_down();
+        session.set_keepalive(persists.then_some(self.keep_alive_secs));
         session.set_write_timeout(Some(Duration::from_secs(60)));
         session.set_read_timeout(Some(SILENCE));
         if let Some(guarded) = Guarded::under(session) {
@@ -221,6 +218,11 @@ impl ProxyHttp for Proxy {
         exchange: &mut Exchange,
     ) -> Result<()> {
         caught(async {
+            // RFC 9112 section 6.1: HTTP/1.0 knows no chunks, and learns the end from the connection's.
+            let chunks = session.req_header().version != Version::HTTP_10;
+            if !chunks && response.remove_header(&TRANSFER_ENCODING).is_some() {
+                session.set_keepalive(None);
+            }
             let Stage::Admitted { permit, .. } = &exchange.stage else { return Err(unadmitted()) };
             let guarded = permit.caller().is_some();
             headers::to_client(response, &session.req_header().headers, exchange, guarded)
@@ -282,6 +284,10 @@ impl Proxy {
         let (denial, kind) = match (error.esource(), error.etype()) {
             (ErrorSource::Internal, _) => return Some(Denial::Internal),
             (ErrorSource::Downstream, ErrorType::ReadTimedout) => return Some(Denial::RequestTimeout),
+            // What Pingora names itself: chunks or trailers that cannot be read.
+            (ErrorSource::Downstream, ErrorType::Custom(_)) => {
+                return Some(Denial::BadRequest("The body is not framed as it should be."));
+            }
             (ErrorSource::Downstream, _) => return None,
             (_, ErrorType::ConnectTimedout) => (Denial::UpstreamUnreachable, UpstreamError::Connect),
             (_, ErrorType::ReadTimedout | ErrorType::WriteTimedout) => {
@@ -302,25 +308,18 @@ impl Proxy {
     }
 }
 
-/// The whole body, unless it is too large.
-async fn read_body(session: &mut Session) -> Result<std::result::Result<Bytes, Denial>> {
-    let mut body = BytesMut::new();
-    while let Some(chunk) = session.read_request_body().await? {
-        if body.len() + chunk.len() > api::MAX_BODY {
-            return Ok(Err(Denial::PayloadTooLarge));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Ok(body.freeze()))
-}
-
 /// To a page of a trusted origin: it may make the request it asks about.
 fn preflight(head: &RequestHeader) -> Reply {
-    let asked = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    Reply::no_content()
-        .with("access-control-allow-methods", asked("access-control-request-method"))
-        .with("access-control-allow-headers", asked("access-control-request-headers"))
-        .with("access-control-max-age", "600")
+    let mut reply = Reply::no_content().with("access-control-max-age", "600");
+    for (granted, asked) in [
+        ("access-control-allow-methods", "access-control-request-method"),
+        ("access-control-allow-headers", "access-control-request-headers"),
+    ] {
+        if let Some(wish) = head.headers.get(asked).and_then(|value| value.to_str().ok()) {
+            reply = reply.with(granted, wish);
+        }
+    }
+    reply
 }
 
 /// A label and a log value from a fixed set, whatever the client calls its method.

@@ -9,6 +9,7 @@ use pingora::proxy::Session;
 use super::exchange::Exchange;
 use super::headers;
 use crate::api::reply::Reply;
+use crate::gate::client::REQUEST_ID;
 
 /// RFC 6797 section 6.1, on our own answers: what an app says of itself is its own business.
 const A_YEAR: &str = "max-age=31536000";
@@ -24,8 +25,10 @@ pub async fn write(session: &mut Session, reply: &Reply, exchange: &Exchange) ->
     if exchange.over_tls {
         header.insert_header(STRICT_TRANSPORT_SECURITY, A_YEAR)?;
     }
-    header.insert_header("x-request-id", exchange.request_id.as_str())?;
-    header.insert_header("content-length", reply.body.len())?;
+    header.insert_header(REQUEST_ID, exchange.request_id.as_str())?;
+    if !reply.is_bodiless() {
+        header.insert_header("content-length", reply.body.len())?;
+    }
     session.write_response_header(Box::new(header), false).await?;
     session.write_response_body(Some(reply.body.clone()), true).await
 }
@@ -35,7 +38,7 @@ pub fn whole(reply: &Reply, request_id: &str) -> Vec<u8> {
     let reason = reply.status.canonical_reason().unwrap_or_default();
     let mut bytes = format!("HTTP/1.1 {} {reason}\r\n", reply.status.as_str()).into_bytes();
     let length = reply.body.len().to_string();
-    let own = [("x-request-id", request_id), ("content-length", length.as_str()), ("connection", "close")];
+    let own = [(REQUEST_ID, request_id), ("content-length", length.as_str()), ("connection", "close")];
     let fields = reply.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     for (name, value) in fields.chain(own.map(|(name, value)| (name, value.as_bytes()))) {
         bytes.extend_from_slice(name.as_bytes());

@@ -3,6 +3,7 @@
 //! A store never interprets: it knows no HTTP, no tokens and no policy. Each method is one atomic, durable step; when it
 //! returns `Ok`, the change survives a kill -9. When it returns an error, nothing has changed.
 
+use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -48,7 +49,8 @@ pub struct NewUser {
 /// One change to a user. All but `Rehash` raise the user's epoch and tell the feed.
 #[derive(Clone, Debug)]
 pub enum UserChange {
-    /// Set the hash, raise the token version, end every session but `keep`; that one moves to its next generation.
+    /// Set the hash, raise the token version, end every session but `keep`; that one moves to its next generation. If it
+    /// has ended by now, nothing is done: whoever ended it may have changed the password a moment ago.
     Password {
         hash: Secret,
         keep: Option<SessionId>,
@@ -121,6 +123,8 @@ pub struct Changes {
     pub events: Vec<ChangeEvent>,
     /// The feed no longer reaches back to the position asked for: anything may have changed.
     pub gap: bool,
+    /// There is more to be had at once.
+    pub more: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +134,7 @@ pub struct ChangeEvent {
     pub at: Timestamp,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Subject {
     /// This user now stands at this epoch, or beyond.
     User(UserId, Epoch),
@@ -145,11 +149,31 @@ pub enum StoreError {
     /// The store cannot answer now. Nothing was changed. The text is for the log, never for a client.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// What is there was made by another program. Nothing was changed.
+    #[error("the store cannot be used: {0}")]
+    Foreign(String),
     /// What is stored cannot be read.
     #[error("the store holds something unreadable: {0}")]
     Corrupt(String),
+    /// A later release has been here.
+    #[error("the store cannot be used: {0}")]
+    Newer(String),
     #[error("there is a user with this email already")]
     EmailTaken,
+}
+
+impl StoreError {
+    /// The same, saying which file it is about.
+    pub(crate) fn at(self, path: &Path) -> Self {
+        let named = |why: String| format!("{}: {why}", path.display());
+        match self {
+            Self::Unavailable(why) => Self::Unavailable(named(why)),
+            Self::Foreign(why) => Self::Foreign(named(why)),
+            Self::Corrupt(why) => Self::Corrupt(named(why)),
+            Self::Newer(why) => Self::Newer(named(why)),
+            Self::EmailTaken => Self::EmailTaken,
+        }
+    }
 }
 
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -164,7 +188,8 @@ pub trait Store: Send + Sync + 'static {
     async fn add_user(&self, user: NewUser) -> Result<User>;
     /// All of them or none, in one step; the emails that are taken are left out and returned.
     async fn add_users(&self, users: Vec<NewUser>) -> Result<Vec<Email>>;
-    /// The user as it then stands; `None` if there is no such user (or, for `Rehash`, if `old` no longer stands).
+    /// The user as it then stands; `None` if there is no such user (or, for `Rehash`, if `old` no longer stands; for
+    /// `Password`, if `keep` has ended).
     async fn change_user(&self, id: UserId, change: UserChange, now: Timestamp) -> Result<Option<User>>;
     async fn remove_user(&self, id: UserId, now: Timestamp) -> Result<bool>;
 

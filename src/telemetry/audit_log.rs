@@ -16,6 +16,8 @@ pub enum AuditEvent {
     SessionEnded,
     AllSessionsEnded,
     PasswordChanged,
+    /// The present password was not given, or tried too often.
+    PasswordChangeFailed,
 }
 
 impl AuditEvent {
@@ -27,6 +29,7 @@ impl AuditEvent {
             Self::SessionEnded => "session_ended",
             Self::AllSessionsEnded => "all_sessions_ended",
             Self::PasswordChanged => "password_changed",
+            Self::PasswordChangeFailed => "password_change_failed",
         }
     }
 }

@@ -25,8 +25,14 @@ pub struct Demo {
 
 impl Demo {
     pub fn start() -> Self {
-        let mut child = Command::new(BINARY)
-            .args(["demo", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
+        let mut command = Command::new(BINARY);
+        Self::of(command.arg("demo"))
+    }
+
+    /// The demo that this command starts, on free ports.
+    pub fn of(command: &mut Command) -> Self {
+        let mut child = command
+            .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

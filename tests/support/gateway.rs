@@ -6,13 +6,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::cookies::Browser;
 use super::{Answer, BINARY, send};
 
 /// A folder with a gateway.toml and what it leads to. The store stays when a gateway on it ends.
@@ -97,7 +98,12 @@ impl House {
 
     /// Run a command of ours on this file, to its end.
     pub fn command(&self, words: &[&str], input: &str) -> Output {
-        let mut child = self.spawn(words, Stdio::piped());
+        self.command_through(&[], words, input)
+    }
+
+    /// The same, by a command that is given the whole line and becomes it.
+    pub fn command_through(&self, wrapper: &[&str], words: &[&str], input: &str) -> Output {
+        let mut child = self.spawn_as(&[wrapper, &[BINARY], words].concat(), Stdio::piped());
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         child.wait_with_output().unwrap()
     }
@@ -116,9 +122,27 @@ impl House {
         self.says(&words, &format!("{PASSWORD}\n"));
     }
 
+    /// `ann@example.com` (admin) and `bob@example.com` (no roles).
+    pub fn add_usual_users(&self) {
+        self.add_user("ann@example.com", &["admin"]);
+        self.add_user("bob@example.com", &[]);
+    }
+
+    /// The embedded store, as another process sees it.
+    pub fn database(&self) -> rusqlite::Connection {
+        let database = rusqlite::Connection::open(self.path("portcullis.db")).unwrap();
+        database.busy_timeout(PATIENCE).unwrap();
+        database
+    }
+
     /// Start a gateway on it and wait until it listens.
     pub fn run(self: &Arc<Self>) -> Gateway {
-        let mut child = self.spawn(&["run"], Stdio::null());
+        self.run_through(&[])
+    }
+
+    /// The same, by a command that is given the gateway's command line and becomes it.
+    pub fn run_through(self: &Arc<Self>, wrapper: &[&str]) -> Gateway {
+        let mut child = self.spawn_as(&[wrapper, &[BINARY, "run"]].concat(), Stdio::null());
         let log = Arc::new(Log::default());
         let (written, stderr) = (Arc::clone(&log), child.stderr.take().unwrap());
         std::thread::spawn(move || {
@@ -129,16 +153,23 @@ impl House {
         });
         let address = |what: &str| {
             let line = log.wait_for(&|line| line.contains(what)).unwrap_or_else(|| panic!("{}", log.text()));
-            line.rsplit(' ').next().unwrap().parse().unwrap()
+            // In a line of JSON something follows.
+            let (_, rest) = line.split_once(what).unwrap();
+            rest.split(['"', ' ']).next().unwrap().parse().unwrap()
         };
         let listen = address("listening for requests on ");
         let admin_listen = address("listening for metrics and health on ");
         Gateway { listen, admin_listen, child, house: Arc::clone(self), log }
     }
 
-    fn spawn(&self, words: &[&str], stdin: Stdio) -> Child {
-        Command::new(BINARY)
-            .args(words)
+    /// Start a command of ours on this file.
+    pub fn spawn(&self, words: &[&str], stdin: Stdio) -> Child {
+        self.spawn_as(&[&[BINARY], words].concat(), stdin)
+    }
+
+    fn spawn_as(&self, words: &[&str], stdin: Stdio) -> Child {
+        Command::new(words[0])
+            .args(&words[1..])
             .arg("-c")
             .arg(self.file())
             .envs(self.env.iter().map(|(name, value)| (name, value)))
@@ -167,11 +198,10 @@ impl Log {
 }
 
 impl Gateway {
-    /// With the [`usual`] rules, `ann@example.com` (admin) and `bob@example.com` (no roles).
+    /// With the [`usual`] rules and users.
     pub fn usual(app: SocketAddr, server: &str, more: &str) -> Self {
         let house = House::new(&usual(app, server, more));
-        house.add_user("ann@example.com", &["admin"]);
-        house.add_user("bob@example.com", &[]);
+        house.add_usual_users();
         house.run()
     }
 
@@ -200,6 +230,13 @@ impl Gateway {
         self.post("/auth/login", &[], &json!({ "email": email, "password": password, "client": "mobile" }))
     }
 
+    /// Sign in as a browser: the refresh token in a cookie.
+    pub fn web_login(&self, email: &str) -> Browser {
+        let answer = self.post("/auth/login", &[], &json!({ "email": email, "password": PASSWORD }));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        Browser { tokens: answer.json(), cookie: answer.the_cookie().pair() }
+    }
+
     pub fn refresh(&self, refresh_token: &Value) -> Answer {
         self.post("/auth/refresh", &[], &json!({ "refreshToken": refresh_token }))
     }
@@ -223,16 +260,6 @@ impl Gateway {
     /// The first line that holds `text`, as soon as there is one.
     pub fn wait_for_line(&self, text: &str) -> String {
         self.log.wait_for(&|line| line.contains(text)).unwrap_or_else(|| panic!("no {text:?} in\n{}", self.log()))
-    }
-
-    /// Ask again and again until it is so.
-    #[allow(clippy::disallowed_methods, reason = "a bound on waiting")]
-    pub fn eventually(&self, what: &str, is_so: impl Fn() -> bool) {
-        let begin = Instant::now();
-        while !is_so() {
-            assert!(begin.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(20));
-        }
     }
 
     pub fn signal(&self, signal: Signal) {

@@ -7,14 +7,23 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
+pub mod app;
+pub mod commands;
+pub mod cookies;
 pub mod demo;
+pub mod dice;
+pub mod forge;
 pub mod gateway;
+pub mod ledger;
 pub mod nasty;
 pub mod origin;
+pub mod problem;
+pub mod readme;
 pub mod rules;
 pub mod servers;
 pub mod tls;
 pub mod upstreams;
+pub mod wait;
 pub mod wire;
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_portcullis");
@@ -45,6 +54,17 @@ impl Answer {
 
 /// With an ordinary HTTP client. `body` none: no body and no length.
 pub fn send(to: SocketAddr, method: &str, path: &str, fields: &[(&str, &str)], body: Option<&[u8]>) -> Answer {
+    try_send(to, method, path, fields, body).unwrap_or_else(|| panic!("no answer to {method} {path}"))
+}
+
+/// `None`: there was no whole answer.
+pub fn try_send(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    fields: &[(&str, &str)],
+    body: Option<&[u8]>,
+) -> Option<Answer> {
     let config =
         ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).allow_non_standard_methods(true);
     let agent = ureq::Agent::new_with_config(config.build());
@@ -56,12 +76,25 @@ pub fn send(to: SocketAddr, method: &str, path: &str, fields: &[(&str, &str)], b
         Some(body) => agent.run(request.body(body).unwrap()),
         None => agent.run(request.body(()).unwrap()),
     }
-    .unwrap();
-    let body = response.body_mut().with_config().limit(1 << 30).read_to_string().unwrap();
-    Answer { status: response.status().as_u16(), headers: response.headers().clone(), body }
+    .ok()?;
+    let body = response.body_mut().with_config().limit(1 << 30).read_to_string().ok()?;
+    Some(Answer { status: response.status().as_u16(), headers: response.headers().clone(), body })
 }
 
 /// The `Authorization` field of a login's access token.
 pub fn bearer(tokens: &Value) -> String {
     format!("Bearer {}", tokens["accessToken"].as_str().unwrap())
+}
+
+/// Until it holds. A test that waits for longer than [`gateway::PATIENCE`] has failed.
+#[track_caller]
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    const STEP: std::time::Duration = std::time::Duration::from_millis(20);
+    for _ in 0..gateway::PATIENCE.as_millis() / STEP.as_millis() {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(STEP);
+    }
+    panic!("in vain: {what}");
 }

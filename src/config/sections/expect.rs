@@ -32,20 +32,40 @@ impl Request {
     /// Any method and any path may be asked about, the odd ones above all.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const FORM: &str = "a request is METHOD PATH or METHOD URL, like \"GET /admin/users\"";
-        let (method, target) = text.split_once(' ').ok_or(FORM)?;
-        let upper = !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
-        let method = Method::from_bytes(method.as_bytes()).ok().filter(|_| upper).ok_or(FORM)?;
-        if target.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            return Err("a request has one space, after its method; write others as %20");
+        let (method, url) = text.split_once(' ').ok_or(FORM)?;
+        let (method, Url { path, host }) = (self::method(method)?, Url::parse(url)?);
+        Ok(Self { method, path, host })
+    }
+}
+
+/// Any of the form that is forwarded, the odd ones too.
+pub fn method(text: &str) -> Result<Method, &'static str> {
+    let upper = !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
+    Method::from_bytes(text.as_bytes()).ok().filter(|_| upper).ok_or("a method is a word in upper case, like GET")
+}
+
+/// Where a request goes: a path, or a URL whose host counts too.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Url {
+    /// With its query.
+    pub path: String,
+    pub host: Option<String>,
+}
+
+impl Url {
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        const FORM: &str = "a path starts with /, and a URL is like \"https://app.example.com/path\", without a user";
+        if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err("a path holds no spaces or control characters; write a space as %20");
         }
-        if target.starts_with('/') {
-            return Ok(Self { method, path: target.to_owned(), host: None });
+        if text.starts_with('/') {
+            return Ok(Self { path: text.to_owned(), host: None });
         }
-        let rest = target.strip_prefix("https://").or_else(|| target.strip_prefix("http://")).ok_or(FORM)?;
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).ok_or(FORM)?;
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let (host, _) = address::authority(authority).ok_or(FORM)?;
         let path = if path.is_empty() { "/" } else { path };
-        Ok(Self { method, path: path.to_owned(), host: Some(host) })
+        Ok(Self { path: path.to_owned(), host: Some(host) })
     }
 }
 

@@ -54,7 +54,7 @@ fn quota(s: &mut Section<'_>, key: &'static str, default: &str) -> Quota {
 fn kibibytes(text: &str) -> Result<u32, &'static str> {
     let size = units::size(text)?;
     if size % 1024 != 0 || size == 0 || size / 1024 > MOST_KIB {
-        return Err("whole KiB, and at most 4GiB");
+        return Err("memory is a whole number of KiB, from \"1KiB\" to \"4GiB\"");
     }
     Ok(small(size / 1024))
 }

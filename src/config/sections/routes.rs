@@ -90,7 +90,7 @@ fn method(text: &str) -> Result<Method, String> {
     if METHODS.contains(&text) {
         return Method::from_bytes(text.as_bytes()).map_err(|e| e.to_string());
     }
-    Err(format!("no method that is forwarded; {}", one_of(&text.to_ascii_uppercase(), METHODS)))
+    Err(format!("this method is not forwarded; {}", one_of(&text.to_ascii_uppercase(), METHODS)))
 }
 
 /// In the order of the file, each once.

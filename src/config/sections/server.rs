@@ -1,6 +1,6 @@
 //! `[server]`: where the gateway listens, and how much it takes.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipnet::IpNet;
 
@@ -12,6 +12,14 @@ use crate::config::settings::Server;
 use crate::gate::methods::Methods;
 use crate::tls::{Tls, TlsError};
 
+const ADMIN_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
+
+/// `None` where something else is written.
+pub fn admin_listen(s: &mut Section<'_>) -> Option<SocketAddr> {
+    let found = s.text("admin_listen", address::listen);
+    if s.has("admin_listen") { found } else { Some(ADMIN_LISTEN) }
+}
+
 /// What `[server]` says, and what of it is not the listeners' business alone.
 pub struct Read {
     pub server: Server,
@@ -22,7 +30,7 @@ pub struct Read {
 
 pub fn server(s: &mut Section<'_>) -> Read {
     let listen = listen(s);
-    let admin_listen = s.text("admin_listen", address::listen).unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9090)));
+    let admin_listen = admin_listen(s).unwrap_or(ADMIN_LISTEN);
     let apart = listen.iter().all(|address| !same_socket(*address, admin_listen));
     s.rule(&["admin_listen", "listen"], apart, "the admin address is never public: it needs one of its own");
     let trusted_proxies = trusted_proxies(s);

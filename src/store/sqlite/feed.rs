@@ -50,9 +50,13 @@ pub(super) fn trim(db: &Connection, now: Timestamp) -> Result<()> {
 pub(super) async fn wait(lanes: &Lanes, position: FeedPosition, wait: Duration) -> Result<Changes> {
     let after =
         u64::try_from(position.0).map_err(|_| StoreError::Corrupt("a feed position of another store".into()))?;
-    let looks = (wait.as_millis() / POLL.as_millis()).max(1);
+    let naps = wait.as_millis() / POLL.as_millis();
     let mut seen = None;
-    for _ in 0..looks {
+    // The last thing is a look: to say that nothing has happened must be true when it is said.
+    for nap in 0..=naps {
+        if nap > 0 {
+            tokio::time::sleep(POLL).await;
+        }
         let version = lanes.watch("feed_poll", data_version).await?;
         if seen != Some(version) {
             seen = Some(version);
@@ -61,7 +65,6 @@ pub(super) async fn wait(lanes: &Lanes, position: FeedPosition, wait: Duration) 
                 return Ok(changes);
             }
         }
-        tokio::time::sleep(POLL).await;
     }
     Ok(Changes { position, ..Changes::default() })
 }
@@ -93,9 +96,9 @@ fn read(db: &Connection, after: u64) -> Result<Changes> {
     // Numbers are given one by one, so a hole is a trimmed entry; a last number below ours is another database.
     let reaches_back = first.map_or(last == after, |first| first == after + 1);
     if !reaches_back {
-        return Ok(Changes { position: FeedPosition(last.into()), events: Vec::new(), gap: true });
+        return Ok(Changes { position: FeedPosition(last.into()), gap: true, ..Changes::default() });
     }
-    Ok(Changes { position: FeedPosition(position.into()), events, gap: false })
+    Ok(Changes { position: FeedPosition(position.into()), events, gap: false, more: position < last })
 }
 
 fn event(row: &rusqlite::Row<'_>) -> Result<ChangeEvent> {

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -34,12 +35,33 @@ type Report = (bool, Tell);
 /// Called with the commit's failure, if it failed.
 type Tell = Box<dyn FnOnce(Option<&str>) + Send>;
 
+/// Dropped in this order: whoever closes last brings all that was written into the one file, and that is the writer.
 pub(super) struct Lanes {
-    writer: Sender<Job>,
-    readers: Sender<Job>,
-    watcher: Sender<Job>,
+    watcher: Lane,
+    readers: Lane,
+    writer: Lane,
     observer: Observer,
     commits: Arc<AtomicU64>,
+}
+
+/// A queue and the threads that serve it.
+struct Lane {
+    jobs: Sender<Job>,
+    _threads: Threads,
+}
+
+/// Waited for when dropped: what is queued is done, and the connections are closed. Declared after its queue's sender,
+/// because only that being gone ends them.
+#[derive(Default)]
+struct Threads(Vec<JoinHandle<()>>);
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        for thread in self.0.drain(..) {
+            // One that panicked has closed its connection all the same.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Lanes {
@@ -49,26 +71,32 @@ impl Lanes {
         made.map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
         let connect = || -> Result<Connection> {
             let db = Connection::open(path).map_err(unavailable)?;
-            schema::prepare(&db, BUSY)?;
+            schema::recognise(&db, BUSY)?;
+            schema::prepare(&db)?;
             Ok(db)
         };
-        let mut db = connect()?;
-        schema::migrate(&mut db)?;
+        let named = |error: StoreError| error.at(path);
+        let mut db = connect().map_err(named)?;
+        schema::migrate(&mut db).map_err(named)?;
 
         let commits = Arc::new(AtomicU64::new(0));
-        let (writer, writes) = channel();
+        let (jobs, writes) = channel();
         let counted = Arc::clone(&commits);
-        spawn("store-writer", move || write_all(&db, &writes, &counted))?;
-        let (readers, reads) = channel();
-        let reads = Arc::new(Mutex::new(reads));
-        for _ in 0..READERS {
-            let (db, reads) = (connect()?, Arc::clone(&reads));
-            spawn("store-reader", move || read_all(&db, &reads))?;
-        }
-        let (watcher, watches) = channel();
-        let (db, watches) = (connect()?, Mutex::new(watches));
-        spawn("store-watcher", move || read_all(&db, &watches))?;
-        Ok(Self { writer, readers, watcher, observer, commits })
+        let mut threads = Threads::default();
+        threads.spawn("store-writer", move || write_all(&db, &writes, &counted))?;
+        let writer = Lane { jobs, _threads: threads };
+        let reader = |name: &str, connections: usize| -> Result<Lane> {
+            let (jobs, reads) = channel();
+            let reads = Arc::new(Mutex::new(reads));
+            let mut threads = Threads::default();
+            for _ in 0..connections {
+                let (db, reads) = (connect()?, Arc::clone(&reads));
+                threads.spawn(name, move || read_all(&db, &reads))?;
+            }
+            Ok(Lane { jobs, _threads: threads })
+        };
+        let (readers, watcher) = (reader("store-reader", READERS)?, reader("store-watcher", 1)?);
+        Ok(Self { watcher, readers, writer, observer, commits })
     }
 
     pub(super) fn commits(&self) -> u64 {
@@ -102,7 +130,7 @@ impl Lanes {
 
     async fn run<T: Send + 'static>(
         &self,
-        lane: &Sender<Job>,
+        lane: &Lane,
         operation: &'static str,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
@@ -123,7 +151,7 @@ impl Lanes {
         });
         let watch = Stopwatch::start();
         let gone = || StoreError::Unavailable("the database takes no work".into());
-        let outcome = match lane.send(job) {
+        let outcome = match lane.jobs.send(job) {
             Ok(()) => answered.await.unwrap_or_else(|_| Err(gone())),
             Err(_) => Err(gone()),
         };
@@ -132,9 +160,12 @@ impl Lanes {
     }
 }
 
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
-    let spawned = std::thread::Builder::new().name(name.into()).spawn(body);
-    spawned.map(drop).map_err(|error| StoreError::Unavailable(format!("no thread for {name}: {error}")))
+impl Threads {
+    fn spawn(&mut self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
+        let spawned = std::thread::Builder::new().name(name.into()).spawn(body);
+        self.0.push(spawned.map_err(|error| StoreError::Unavailable(format!("no thread for {name}: {error}")))?);
+        Ok(())
+    }
 }
 
 fn read_all(db: &Connection, jobs: &Mutex<Receiver<Job>>) {
@@ -155,12 +186,18 @@ fn write_all(db: &Connection, jobs: &Receiver<Job>, commits: &AtomicU64) {
             tracing::error!(%error, "the store cannot begin to write");
             continue;
         }
-        let reports: Vec<_> = batch.into_iter().map(|job| in_savepoint(db, job)).collect();
-        let failure = db.execute_batch("COMMIT").err().map(|error| {
-            // After a failed commit the transaction may still be open.
-            let _ = db.execute_batch("ROLLBACK");
-            error.to_string()
-        });
+        // A full or failing disk makes SQLite undo the whole transaction: a job that ran after that would be on its own.
+        let together = batch.into_iter().filter(|_| !db.is_autocommit());
+        let reports: Vec<_> = together.map(|job| in_savepoint(db, job)).collect();
+        let failure = if db.is_autocommit() {
+            Some("the database undid the transaction; is the disk full?".to_owned())
+        } else {
+            db.execute_batch("COMMIT").err().map(|error| {
+                // After a failed commit the transaction may still be open.
+                let _ = db.execute_batch("ROLLBACK");
+                error.to_string()
+            })
+        };
         commits.fetch_add(1, Ordering::Relaxed);
         reports.into_iter().for_each(|report| report(failure.as_deref()));
     }
@@ -179,5 +216,52 @@ fn in_savepoint(db: &Connection, job: Job) -> Tell {
             let why = error.to_string();
             Box::new(move |failure| report(Some(failure.unwrap_or(&why))))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn rows(lanes: &Lanes) -> i64 {
+        let count = |db: &Connection| db.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).map_err(unavailable);
+        lanes.read("rows", count).await.unwrap()
+    }
+
+    fn insert(bytes: u32) -> impl FnOnce(&Connection) -> Result<()> + Send + 'static {
+        move |db| db.execute("INSERT INTO t VALUES (zeroblob(?1))", [bytes]).map(drop).map_err(unavailable)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_full_disk_undoes_the_whole_batch_and_nothing_slips_in_behind_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let lanes = Arc::new(Lanes::open(&folder.path().join("p.db"), Arc::new(|_, _, _| ())).unwrap());
+        let limit = |db: &Connection| {
+            db.execute_batch("CREATE TABLE t (filler BLOB); PRAGMA max_page_count = 40;").map_err(unavailable)
+        };
+        lanes.write("limit", limit).await.unwrap();
+
+        // While this one holds the writer, the others queue and become one batch.
+        let (holding, held) = (oneshot::channel(), channel::<()>());
+        let hold = move |_: &Connection| {
+            let _ = holding.0.send(());
+            held.1.recv().map_err(|_| StoreError::Unavailable("let go".into()))
+        };
+        let first = Arc::clone(&lanes);
+        let first = tokio::spawn(async move { first.write("hold", hold).await });
+        holding.1.await.unwrap();
+        let (small, large, behind, ()) = tokio::join!(
+            lanes.write("small", insert(10)),
+            lanes.write("large", insert(1_000_000)),
+            lanes.write("behind", insert(10)),
+            async { held.0.send(()).unwrap() }
+        );
+        first.await.unwrap().unwrap();
+        for outcome in [small, large, behind] {
+            assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?}");
+        }
+        assert_eq!(rows(&lanes).await, 0, "an error means that nothing has changed");
+        lanes.write("small", insert(10)).await.unwrap();
+        assert_eq!(rows(&lanes).await, 1);
     }
 }

@@ -16,6 +16,8 @@ pub(super) fn unavailable(error: rusqlite::Error) -> StoreError {
         rusqlite::Error::FromSqlConversionFailure(..) | rusqlite::Error::InvalidColumnType(..) => {
             StoreError::Corrupt(error.to_string())
         }
+        // Its own text holds the whole statement.
+        rusqlite::Error::SqlInputError { msg, .. } => StoreError::Unavailable(msg),
         _ => StoreError::Unavailable(error.to_string()),
     }
 }

@@ -51,9 +51,27 @@ CREATE TABLE feed (
 ) STRICT;
 "];
 
-/// Settings of every connection. `FULL`: a commit that was answered survives a power cut.
-pub(super) fn prepare(db: &Connection, busy: std::time::Duration) -> Result<()> {
+/// Before anything is changed: whether this is an empty file or a store that this program can bring up to date.
+pub(super) fn recognise(db: &Connection, busy: std::time::Duration) -> Result<()> {
     db.busy_timeout(busy).map_err(unavailable)?;
+    // One statement, so that another process which makes the tables at this moment is seen before or after it has.
+    let found = "SELECT user_version, (SELECT count(*) FROM sqlite_schema),
+        (SELECT count(*) FROM pragma_table_info('users') WHERE name IN ('id', 'password_hash', 'epoch'))
+        FROM pragma_user_version";
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let found: (u32, i64, i64) = db.query_row(found, (), row).map_err(unavailable)?;
+    match found {
+        (0, 0, _) => Ok(()),
+        (version, ..) if version as usize > STEPS.len() => {
+            Err(StoreError::Newer(format!("the database is of version {version}, newer than this program's")))
+        }
+        (1.., _, 3) => Ok(()),
+        _ => Err(StoreError::Foreign("this is another program's database".into())),
+    }
+}
+
+/// Settings of every connection. `FULL`: a commit that was answered survives a power cut.
+pub(super) fn prepare(db: &Connection) -> Result<()> {
     db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
         .map_err(unavailable)
 }
@@ -61,10 +79,7 @@ pub(super) fn prepare(db: &Connection, busy: std::time::Duration) -> Result<()> 
 pub(super) fn migrate(db: &mut Connection) -> Result<()> {
     let step = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(unavailable)?;
     let version: u32 = step.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(unavailable)?;
-    let Some(steps) = STEPS.get(version as usize..) else {
-        return Err(StoreError::Corrupt(format!("the database is of version {version}, newer than this program's")));
-    };
-    for sql in steps {
+    for sql in STEPS.iter().skip(version as usize) {
         step.execute_batch(sql).map_err(unavailable)?;
     }
     step.pragma_update(None, "user_version", STEPS.len() as u32).map_err(unavailable)?;

@@ -32,6 +32,12 @@ pub(super) fn open_of(db: &Connection, user: UserId) -> Result<Vec<OpenSession>>
     found.map(|row| row.map_err(unavailable)?).collect()
 }
 
+pub(super) fn is_open(db: &Connection, user: UserId, id: SessionId) -> Result<bool> {
+    let sql = "SELECT 1 FROM sessions WHERE id = ?1 AND user = ?2";
+    let mut statement = db.prepare_cached(sql).map_err(unavailable)?;
+    statement.exists(params![id.0.as_bytes(), user.0.as_bytes()]).map_err(unavailable)
+}
+
 pub(super) fn open(db: &Connection, session: &Session, version: u64, at_most: usize) -> Result<Option<User>> {
     let user = session.user.0.as_bytes();
     let sql = "SELECT 1 FROM users WHERE id = ?1 AND enabled = 1 AND token_version = ?2";
@@ -51,9 +57,10 @@ pub(super) fn open(db: &Connection, session: &Session, version: u64, at_most: us
         client.user_agent,
     ];
     execute(db, &sql, values)?;
-    let oldest = "DELETE FROM sessions WHERE user = ?1 AND id IN
-        (SELECT id FROM sessions WHERE user = ?1 ORDER BY opened_at DESC, id DESC LIMIT -1 OFFSET ?2)";
-    execute(db, oldest, params![user, integer(at_most as u64)])?;
+    // The new one stays, even if a clock that was set back makes it the oldest.
+    let oldest = "DELETE FROM sessions WHERE user = ?1 AND id IN (SELECT id FROM sessions
+        WHERE user = ?1 AND id <> ?3 ORDER BY opened_at DESC, id DESC LIMIT -1 OFFSET ?2)";
+    execute(db, oldest, params![user, integer(at_most.saturating_sub(1) as u64), session.id.0.as_bytes()])?;
     users::touch(db, session.user, chain.opened_at)
 }
 

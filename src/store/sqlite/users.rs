@@ -63,6 +63,7 @@ pub(super) fn change(db: &Connection, id: UserId, change: &UserChange, now: Time
             let replaced = run(sql, &[key, &new.expose(), &old.expose()])?;
             return if replaced { by_id(db, id) } else { Ok(None) };
         }
+        UserChange::Password { keep: Some(kept), .. } if !sessions::is_open(db, id, *kept)? => return Ok(None),
         UserChange::Password { hash, keep } => {
             let sql = format!("UPDATE users SET password_hash = ?2, {VERSION} WHERE id = ?1");
             let there = run(&sql, &[key, &hash.expose()])?;
