@@ -7,7 +7,7 @@ mod exchange;
 mod failure;
 pub mod framing;
 pub mod guard;
-mod head;
+pub mod head;
 mod headers;
 pub mod listener;
 mod proxy_protocol;

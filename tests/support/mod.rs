@@ -16,11 +16,15 @@ pub mod forge;
 pub mod gateway;
 pub mod ledger;
 pub mod mistakes;
+pub mod nasty;
 pub mod origin;
 pub mod played;
 pub mod problem;
 pub mod readme;
+pub mod rules;
+pub mod servers;
 pub mod tls;
+pub mod upstreams;
 pub mod wait;
 pub mod wire;
 

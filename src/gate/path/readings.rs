@@ -112,6 +112,7 @@ mod tests {
             ("/public/a%2fb/..%5c../admin", "/admin"),
             ("/\\host/b", "/b"),
             ("/%252\u{fb00}", "//f"),
+            ("/a/x/.. /...", "/a/"),
         ] {
             assert!(all(path).unwrap().iter().any(|text| text == reading), "{path}");
         }

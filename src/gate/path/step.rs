@@ -22,6 +22,8 @@ pub enum Step {
     DropTails,
     /// The same, and of such a segment nothing stays.
     DropTailsWhole,
+    /// The same, and of such a segment nothing stays unless it is `.` or `..` with nothing but spaces behind.
+    DropTailsButDots,
     CutAtQuestion,
     CutAtHash,
     FoldCase,
@@ -31,7 +33,7 @@ pub enum Step {
 impl Step {
     /// What a text may be put through again and again. The final slash is not among them: the route table looks past it.
     /// So it does with case, but some letters become hexadecimal digits by folding (`ﬀ`), and those may be decoded.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Decode(b'.'),
         Self::Decode(b'/'),
         Self::Decode(b'\\'),
@@ -48,6 +50,7 @@ impl Step {
         Self::DropParameters,
         Self::DropTails,
         Self::DropTailsWhole,
+        Self::DropTailsButDots,
         Self::CutAtQuestion,
         Self::CutAtHash,
         Self::FoldCase,
@@ -65,8 +68,12 @@ impl Step {
             Self::DropParameters => {
                 text.contains(';').then(|| each_segment(text, |s| s.find(';').map_or(s, |at| &s[..at])))
             }
-            Self::DropTails => drop_tails(text, |dots| [".", ".."][usize::from(dots > 1)]),
+            Self::DropTails => drop_tails(text, |dots| [".", ".."][usize::from(dots.matches('.').count() > 1)]),
             Self::DropTailsWhole => drop_tails(text, |_| ""),
+            Self::DropTailsButDots => drop_tails(text, |dots| match dots.trim_end_matches(' ') {
+                dots @ ("." | "..") => dots,
+                _ => "",
+            }),
             Self::CutAtQuestion => text.find('?').map(|at| text[..at].to_owned()),
             Self::CutAtHash => text.find('#').map(|at| text[..at].to_owned()),
             Self::FoldCase if text.is_ascii() || !text.contains('%') => None,
@@ -86,7 +93,7 @@ impl fmt::Display for Step {
             Self::DropAuthority => "take //name for a host",
             Self::ResolveDots => "resolve dots",
             Self::DropParameters => "drop ;parameters",
-            Self::DropTails | Self::DropTailsWhole => "drop trailing dots and spaces",
+            Self::DropTails | Self::DropTailsWhole | Self::DropTailsButDots => "drop trailing dots and spaces",
             Self::CutAtQuestion => "stop at ?",
             Self::CutAtHash => "stop at #",
             Self::FoldCase => "ignore case",
@@ -178,12 +185,14 @@ fn resolve(text: &str) -> Option<String> {
     Some(resolved)
 }
 
-/// `of_dots` says what stays of a segment that is nothing but dots, so many of them, and spaces.
-fn drop_tails(text: &str, of_dots: impl Fn(usize) -> &'static str) -> Option<String> {
+/// `of_dots` says what stays of a segment that is nothing but dots and spaces.
+fn drop_tails(text: &str, of_dots: impl Fn(&str) -> &str) -> Option<String> {
+    if !text.contains("./") && !text.contains(" /") && !text.ends_with(['.', ' ']) {
+        return None;
+    }
     let dropped = each_segment(text, |segment| {
         let kept = segment.trim_end_matches(['.', ' ']);
-        let dots = segment.matches('.').count();
-        if kept.is_empty() && dots > 0 { of_dots(dots) } else { kept }
+        if kept.is_empty() && segment.contains('.') { of_dots(segment) } else { kept }
     });
     (dropped != text).then_some(dropped)
 }
@@ -253,6 +262,7 @@ mod tests {
             (Step::DropParameters, "/a;x=1/..;/b;", "/a/../b"),
             (Step::DropTails, "/a. ./.. /.../b. /./..", "/a/../../b/./.."),
             (Step::DropTailsWhole, "/a./.../ /b", "/a///b"),
+            (Step::DropTailsButDots, "/a ./.../.. /. ./b", "/a//..//b"),
             (Step::CutAtQuestion, "/a#b?c", "/a#b"),
             (Step::CutAtHash, "/a?b#c", "/a?b"),
             (Step::FoldCase, "/%2\u{fb00}", "/%2ff"),

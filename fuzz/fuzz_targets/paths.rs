@@ -1,0 +1,8 @@
+//! See `bodies/paths.rs`.
+
+#![no_main]
+
+#[path = "../bodies/mod.rs"]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| bodies::paths::check(input));
