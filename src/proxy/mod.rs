@@ -13,6 +13,7 @@ mod proxy_protocol;
 pub mod reception;
 mod reply;
 mod socket;
+mod stall;
 pub mod upstream;
 
 use std::panic::AssertUnwindSafe;
