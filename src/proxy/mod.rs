@@ -94,7 +94,7 @@ impl Proxy {
                 if tunnel {
                     session.set_read_timeout(None);
                 }
-                exchange.stage = Stage::Admitted { upstream, permit, tunnel, body: Body::begin() };
+                exchange.stage = Stage::Admitted { upstream, permit, tunnel, body: Body::default() };
                 Ok(false)
             }
         }
@@ -197,16 +197,18 @@ impl ProxyHttp for Proxy {
         &self,
         _: &mut Session,
         body: &mut Option<Bytes>,
-        _: bool,
+        whole: bool,
         exchange: &mut Exchange,
     ) -> Result<()> {
         let limit = exchange.configuration.gateway.max_body;
         let Stage::Admitted { body: coming, tunnel: false, .. } = &mut exchange.stage else { return Ok(()) };
-        coming.bytes += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        if let Some(piece) = body {
+            coming.take(piece);
+        }
         if coming.bytes > limit {
             return Err(Error::new_down(ErrorType::HTTPStatus(Denial::PayloadTooLarge.status().as_u16())));
         }
-        if coming.drips() {
+        if coming.drips() && !whole {
             return Err(Error::new_down(ErrorType::ReadTimedout));
         }
         Ok(())
