@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use pingora::protocols::http::ServerSession;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::head::Head;
@@ -60,7 +60,7 @@ enum Phase {
 
 /// How long a client may take to notice that its connection ends. Closing at once would reset the connection under the
 /// answer while it is still on its way (RFC 9112 section 9.6).
-const FAREWELL: Duration = Duration::from_secs(2);
+pub(super) const FAREWELL: Duration = Duration::from_secs(2);
 const FAREWELL_BYTES: usize = 256 * 1024;
 
 /// How long the preface of HTTP/2 is.
@@ -110,6 +110,19 @@ impl Guarded {
     /// The request is over, and its body may still be coming.
     pub fn ending(&self) {
         self.enter(Phase::Ending(after(self.rules.deadlines.header)));
+    }
+
+    /// Nothing more is written. Where the client may still be sending, it hears so before the connection closes.
+    pub(super) async fn leave(&mut self) -> io::Result<()> {
+        self.socket.shutdown().await?;
+        let mut passed_over = 0;
+        while matches!(self.phase(), Phase::Ending(_)) && passed_over <= FAREWELL_BYTES {
+            match self.read(&mut [0; 4096]).await? {
+                0 => break,
+                bytes => passed_over += bytes,
+            }
+        }
+        Ok(())
     }
 
     fn enter(&self, phase: Phase) {

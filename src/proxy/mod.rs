@@ -235,7 +235,9 @@ impl ProxyHttp for Proxy {
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Exchange) -> FailToProxy {
         let denial = self.blame(error, exchange);
-        let begun = session.response_written().is_some();
+        // `100 Continue` and its like are no answer.
+        let answered = session.response_written().is_some_and(|written| !written.status.is_informational());
+        let begun = answered || session.was_upgraded();
         if let (Some(denial), false) = (&denial, begun) {
             session.set_keepalive(None);
             // If the client cannot be told either, it is gone.
@@ -245,7 +247,7 @@ impl ProxyHttp for Proxy {
         FailToProxy { error_code, can_reuse_downstream: false }
     }
 
-    async fn logging(&self, session: &mut Session, _: Option<&Error>, exchange: &mut Exchange) {
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, exchange: &mut Exchange) {
         let status = session.response_written().map_or(0, |response| response.status.as_u16());
         let (gateway, head) = (&exchange.configuration.gateway, session.req_header());
         let route = exchange.arrival.as_ref().map_or("", |arrival| gateway.route_name(arrival));
@@ -270,8 +272,14 @@ impl ProxyHttp for Proxy {
         };
         line.write(&gateway.api.lines);
         let body_done = session.is_body_done();
-        if let Some(guarded) = Guarded::under(session) {
-            if body_done { guarded.idle() } else { guarded.ending() }
+        let Some(guarded) = Guarded::under(session) else { return };
+        if body_done {
+            return guarded.idle();
+        }
+        guarded.ending();
+        if error.is_some() {
+            // Pingora drops the connection next, and the answer with it if that is still on its way.
+            session.as_downstream_mut().shutdown().await;
         }
     }
 }

@@ -16,11 +16,11 @@ use pingora::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
     UniqueIDType,
 };
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use super::guard::Guarded;
+use super::guard::{FAREWELL, Guarded};
 use super::stall::Stall;
 use crate::tls;
 
@@ -136,8 +136,8 @@ impl Drop for Socket {
 #[async_trait]
 impl Shutdown for Guarded {
     async fn shutdown(&mut self) {
-        // The other end may have gone first, which comes to the same.
-        let _ = AsyncWriteExt::shutdown(&mut self.socket).await;
+        // The other end may have gone first, or take no notice, which comes to the same.
+        let _ = tokio::time::timeout(FAREWELL, self.leave()).await;
     }
 }
 
