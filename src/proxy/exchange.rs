@@ -39,9 +39,11 @@ pub enum Stage {
 pub const CLIENT_GONE: &str = "client_gone";
 
 /// The body of a proxied request, as far as it has come.
+#[derive(Default)]
 pub struct Body {
     pub bytes: u64,
-    began: Stopwatch,
+    /// With its first piece: a client may have been told to wait for `100 Continue`.
+    began: Option<Stopwatch>,
 }
 
 /// The slowest that a body may come in the long run, in bytes a second, and how long it may be slower at first. A client that
@@ -50,12 +52,14 @@ const SLOWEST: u64 = 240;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Body {
-    pub fn begin() -> Self {
-        Self { bytes: 0, began: Stopwatch::start() }
+    /// A piece has come, which may hold nothing but framing.
+    pub fn take(&mut self, piece: &[u8]) {
+        self.bytes += piece.len() as u64;
+        self.began.get_or_insert_with(Stopwatch::start);
     }
 
     pub fn drips(&self) -> bool {
-        drips(self.bytes, self.began.elapsed())
+        self.began.as_ref().is_some_and(|began| drips(self.bytes, began.elapsed()))
     }
 }
 

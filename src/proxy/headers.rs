@@ -2,11 +2,12 @@
 //! already taken off what is hop-by-hop, so that nothing a client nominates can take our own fields away.
 
 use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, SET_COOKIE, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::exchange::Exchange;
+use super::interim;
 use crate::gate::access::Permit;
 use crate::gate::client::{FORWARDED_FOR, REQUEST_ID};
 use crate::gate::credential::{self, Credential};
@@ -83,7 +84,7 @@ pub fn to_client(response: &mut ResponseHeader, request: &HeaderMap, exchange: &
     // RFC 9112 section 2.3: whatever the upstream speaks, this answer is in our version of HTTP.
     response.set_version(Version::HTTP_11);
     // The answer to a handshake is about its connection.
-    if response.status != StatusCode::SWITCHING_PROTOCOLS {
+    if !interim::switches(response.status) {
         strip_hop_by_hop(response);
     }
     let cookies = &exchange.configuration.gateway.api.cookies;

@@ -9,11 +9,13 @@ pub mod framing;
 pub mod guard;
 pub mod head;
 mod headers;
+mod interim;
 pub mod listener;
 mod proxy_protocol;
 pub mod reception;
 mod reply;
 mod socket;
+mod stall;
 pub mod upstream;
 
 use std::sync::Arc;
@@ -23,7 +25,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::TRANSFER_ENCODING;
-use http::{Method, StatusCode, Version};
+use http::{Method, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
@@ -94,7 +96,7 @@ impl Proxy {
                     session.set_read_timeout(None);
                 }
                 let turn = configuration.upstreams.get(upstream).ok_or_else(unadmitted)?.turn();
-                exchange.stage = Stage::Admitted { upstream, turn, permit, tunnel, body: Body::begin() };
+                exchange.stage = Stage::Admitted { upstream, turn, permit, tunnel, body: Body::default() };
                 Ok(false)
             }
         }
@@ -222,16 +224,18 @@ impl ProxyHttp for Proxy {
         &self,
         _: &mut Session,
         body: &mut Option<Bytes>,
-        _: bool,
+        whole: bool,
         exchange: &mut Exchange,
     ) -> Result<()> {
         let limit = exchange.configuration.gateway.max_body;
         let Stage::Admitted { body: coming, tunnel: false, .. } = &mut exchange.stage else { return Ok(()) };
-        coming.bytes += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        if let Some(piece) = body {
+            coming.take(piece);
+        }
         if coming.bytes > limit {
             return Err(Error::new_down(ErrorType::HTTPStatus(Denial::PayloadTooLarge.status().as_u16())));
         }
-        if coming.drips() {
+        if coming.drips() && !whole {
             return Err(Error::new_down(ErrorType::ReadTimedout));
         }
         Ok(())
@@ -250,11 +254,11 @@ impl ProxyHttp for Proxy {
                 session.set_keepalive(None);
             }
             let Stage::Admitted { permit, tunnel, .. } = &exchange.stage else { return Err(unadmitted()) };
-            if response.status == StatusCode::SWITCHING_PROTOCOLS && !tunnel {
+            if interim::switches(response.status) && !tunnel {
                 // RFC 9110 section 7.8: the client did not ask for it, and would not know what follows.
                 return Err(Error::new_up(ErrorType::InvalidHTTPHeader));
             }
-            if let Some(guarded) = Guarded::under(session).filter(|_| is_final(response.status)) {
+            if let Some(guarded) = Guarded::under(session).filter(|_| interim::is_final(response.status)) {
                 guarded.serving();
             }
             let guarded = permit.caller().is_some();
@@ -275,7 +279,7 @@ impl ProxyHttp for Proxy {
         };
         // Whatever was said before that, the access line says how it ended.
         exchange.outcome = denial.as_ref().map_or(CLIENT_GONE, Denial::code);
-        let begun = session.response_written().is_some_and(|head| is_final(head.status));
+        let begun = session.response_written().is_some_and(|head| interim::is_final(head.status));
         if let (Some(denial), false) = (&denial, begun) {
             session.set_keepalive(None);
             // If the client cannot be told either, it is gone.
@@ -285,7 +289,7 @@ impl ProxyHttp for Proxy {
         FailToProxy { error_code, can_reuse_downstream: false }
     }
 
-    async fn logging(&self, session: &mut Session, _: Option<&Error>, exchange: &mut Exchange) {
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, exchange: &mut Exchange) {
         let status = session.response_written().map_or(0, |response| response.status.as_u16());
         let (gateway, head) = (&exchange.configuration.gateway, session.req_header());
         let route = exchange.arrival.as_ref().map_or("", |arrival| gateway.route_name(arrival));
@@ -310,15 +314,16 @@ impl ProxyHttp for Proxy {
         };
         line.write(&gateway.api.lines);
         let body_done = session.is_body_done();
-        if let Some(guarded) = Guarded::under(session) {
-            if body_done { guarded.idle() } else { guarded.ending() }
+        let Some(guarded) = Guarded::under(session) else { return };
+        if body_done {
+            return guarded.idle();
+        }
+        guarded.ending();
+        if error.is_some() {
+            // Pingora drops the connection next, and the answer with it if that is still on its way.
+            session.as_downstream_mut().shutdown().await;
         }
     }
-}
-
-/// Whether it is the answer, after which no other can be given, and not a word before it.
-fn is_final(status: StatusCode) -> bool {
-    status == StatusCode::SWITCHING_PROTOCOLS || !status.is_informational()
 }
 
 /// A label and a log value from a fixed set, whatever the client calls its method.
