@@ -14,6 +14,7 @@ pub mod demo;
 pub mod dice;
 pub mod forge;
 pub mod gateway;
+pub mod golden;
 pub mod ledger;
 pub mod mistakes;
 pub mod nasty;

@@ -61,6 +61,11 @@ impl Origin {
         self.seen.lock().unwrap().clone()
     }
 
+    /// The same, and forget it.
+    pub fn take(&self) -> Vec<Seen> {
+        std::mem::take(&mut self.seen.lock().unwrap())
+    }
+
     /// What came last.
     pub fn last(&self) -> Seen {
         self.seen.lock().unwrap().last().cloned().expect("the app was asked nothing")
