@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+/// Names that fare alike in every row, and how they fare.
+type Column<'a> = (String, Vec<&'a str>);
+
 /// A block under its heading: a row each with a name and an outcome for each of `columns`. Columns whose outcomes are the
 /// same throughout are one.
 pub fn block(heading: &str, columns: &[&str], rows: &[(&str, Vec<String>)]) -> String {
-    let mut merged: Vec<(String, Vec<&str>)> = Vec::new();
+    let mut merged: Vec<Column<'_>> = Vec::new();
     for (at, name) in columns.iter().enumerate() {
         let outcomes: Vec<&str> = rows.iter().map(|(_, outcomes)| outcomes[at].as_str()).collect();
         match merged.iter_mut().find(|(_, standing)| *standing == outcomes) {
@@ -15,7 +18,7 @@ pub fn block(heading: &str, columns: &[&str], rows: &[(&str, Vec<String>)]) -> S
         }
     }
     let first = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-    let line = |name: &str, cell: &dyn Fn(&(String, Vec<&str>)) -> String| {
+    let line = |name: &str, cell: &dyn Fn(&Column<'_>) -> String| {
         let mut line = format!("{name:<first$}");
         for column in &merged {
             let width = column.1.iter().map(|outcome| outcome.len()).chain([column.0.len()]).max().unwrap_or_default();
