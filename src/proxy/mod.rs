@@ -2,6 +2,7 @@
 //! is at each of them is [`exchange::Exchange`].
 
 mod body;
+mod connection;
 pub mod crowd;
 mod exchange;
 mod failure;

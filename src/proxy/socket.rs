@@ -1,4 +1,4 @@
-//! The socket under a guarded connection, with or without TLS, and what Pingora wants to know of one.
+//! The socket under a guarded connection, with or without TLS, and who is at its other end.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -8,19 +8,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use pingora::protocols::l4::socket::SocketAddr as PingoraAddr;
-use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::tls::SslDigest;
-use pingora::protocols::{
-    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
-    UniqueIDType,
-};
+use pingora::protocols::{SocketDigest, UniqueIDType};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use super::guard::{FAREWELL, Guarded};
 use super::stall::Stall;
 use crate::tls;
 
@@ -31,10 +25,10 @@ const STALL: Duration = Duration::from_secs(60);
 pub struct Socket {
     stream: Stream,
     stall: Stall,
-    id: UniqueIDType,
     peer: IpAddr,
-    digest: Arc<SocketDigest>,
-    tls: Option<Arc<SslDigest>>,
+    pub(super) id: UniqueIDType,
+    pub(super) digest: Arc<SocketDigest>,
+    pub(super) tls: Option<Arc<SslDigest>>,
 }
 
 #[derive(Debug)]
@@ -130,50 +124,6 @@ impl Drop for Socket {
             // If it is gone already, so is what waited.
             let _ = tcp.set_zero_linger();
         }
-    }
-}
-
-#[async_trait]
-impl Shutdown for Guarded {
-    async fn shutdown(&mut self) {
-        // The other end may have gone first, or take no notice, which comes to the same.
-        let _ = tokio::time::timeout(FAREWELL, self.leave()).await;
-    }
-}
-
-impl UniqueID for Guarded {
-    fn id(&self) -> UniqueIDType {
-        self.socket.id
-    }
-}
-
-impl Ssl for Guarded {
-    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
-        self.socket.tls.clone()
-    }
-
-    fn selected_alpn_proto(&self) -> Option<ALPN> {
-        self.socket.speaks_http2().then_some(ALPN::H2)
-    }
-}
-
-impl Peek for Guarded {}
-
-impl GetTimingDigest for Guarded {
-    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        Vec::new()
-    }
-}
-
-impl GetProxyDigest for Guarded {
-    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        None
-    }
-}
-
-impl GetSocketDigest for Guarded {
-    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        Some(Arc::clone(&self.socket.digest))
     }
 }
 
