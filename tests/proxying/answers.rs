@@ -143,3 +143,27 @@ fn redirects_and_locations_pass_untouched() {
     assert_eq!((answered.status, answered.field("location")), (302, "/login?next=%2Fa%2Fb"));
     assert_eq!(answered.field("refresh"), "5; url=/x");
 }
+
+/// Legacy apps write Latin-1 into fields, and some clients tell names apart by case.
+#[test]
+fn bytes_and_the_case_of_names_pass_both_ways() {
+    let app = Played::bind();
+    let gateway = public_app(app.address, "", "");
+    let mut client = Wire::to(gateway.listen);
+    client.send(b"GET /x HTTP/1.1\r\nHost: a\r\nX-MiXed: caf\xe9\r\nCookie: name=J\xf6rg\r\n\r\n");
+    let mut served = app.accept();
+    let raw = |wire: &mut Wire| {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.extend(wire.exactly(1).expect("a head"));
+        }
+        head
+    };
+    let holds = |head: &[u8], field: &[u8]| head.windows(field.len()).any(|part| part == field);
+    let asked = raw(&mut served);
+    assert!(holds(&asked, b"\r\nX-MiXed: caf\xe9\r\n"), "{}", asked.escape_ascii());
+    assert!(holds(&asked, b"name=J\xf6rg\r\n"), "{}", asked.escape_ascii());
+    served.send(b"HTTP/1.1 200 OK\r\nETag: \"1\"\r\nX-FILE: na\xefve.txt\r\nContent-Length: 0\r\n\r\n");
+    let answered = raw(&mut client);
+    assert!(holds(&answered, b"\r\nETag: \"1\"\r\nX-FILE: na\xefve.txt\r\n"), "{}", answered.escape_ascii());
+}

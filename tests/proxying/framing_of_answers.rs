@@ -73,6 +73,21 @@ fn hints_before_the_answer_come_before_the_answer() {
     assert!(line.contains("status=200"), "{line}");
 }
 
+/// RFC 9112 section 6.3: chunks win over a length, which may be there to fool somebody.
+#[test]
+fn an_answer_that_says_its_length_twice_is_said_once() {
+    let app = Played::bind();
+    let gateway = public_app(app.address, "", "");
+    let mut client = Wire::to(gateway.listen);
+    client.ask("GET", "/x", &[]);
+    let mut served = app.accept();
+    served.request().unwrap();
+    served.send("HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n");
+    let answered = client.answer().unwrap();
+    assert_eq!((answered.status, answered.body.as_str()), (200, "one"));
+    assert!(!answered.headers.contains_key("content-length"));
+}
+
 /// RFC 9112 section 6.1: a client that speaks HTTP/1.0 knows no chunks, and takes the end of the connection for the end.
 #[test]
 fn an_old_client_gets_an_answer_that_it_understands() {

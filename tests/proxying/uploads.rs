@@ -139,3 +139,21 @@ fn a_body_that_is_framed_wrongly_is_the_clients_fault() {
     assert_eq!(gateway.metric("portcullis_upstream_errors_total{kind=\"broken\",upstream=\"app\"}"), 0.0);
     eventually("lines", || gateway.log().matches("bad_request").count() >= 4);
 }
+
+#[test]
+fn an_app_that_refuses_an_upload_early_is_heard() {
+    let app = Played::bind();
+    let gateway = public_app(app.address, "", "");
+    let mut client = Wire::to(gateway.listen);
+    client.ask("POST", "/x", &[("content-length", &(32 * MIB).to_string())]);
+    let mut sending = client.stream.get_ref().try_clone().unwrap();
+    let sender = std::thread::spawn(move || while sending.write_all(&[0; 1 << 16]).is_ok() {});
+    let mut served = app.accept();
+    served.request().unwrap();
+    served.send("HTTP/1.1 413 Too Much For Me\r\ncontent-length: 4\r\nconnection: close\r\n\r\nmine");
+    drop(served);
+    let answered = client.answer().expect("an answer");
+    assert_eq!((answered.status, answered.body.as_str(), answered.field("connection")), (413, "mine", "close"));
+    drop(client);
+    sender.join().unwrap();
+}
