@@ -48,16 +48,31 @@ pub const APPS: [App; 13] = [
 
 /// What the app finds where it looks for the field `name`.
 pub fn sees(app: &App, fields: &[(String, String)], name: &str) -> Option<String> {
-    let mut environment: HashMap<String, String> = HashMap::new();
-    for (name, value) in fields {
-        let key = folded(app, name);
-        match (environment.get_mut(&key), app.repeats) {
-            (Some(earlier), Joined(separator)) => *earlier += &format!("{separator}{value}"),
-            (Some(_), First) => {}
-            (None, _) | (_, Last) => drop(environment.insert(key, value.clone())),
+    Environment::of(app, fields).find(name)
+}
+
+pub struct Environment<'a> {
+    app: &'a App,
+    values: HashMap<String, String>,
+}
+
+impl<'a> Environment<'a> {
+    pub fn of(app: &'a App, fields: &[(String, String)]) -> Self {
+        let mut values: HashMap<String, String> = HashMap::new();
+        for (name, value) in fields {
+            let key = folded(app, name);
+            match (values.get_mut(&key), app.repeats) {
+                (Some(earlier), Joined(separator)) => *earlier += &format!("{separator}{value}"),
+                (Some(_), First) => {}
+                (None, _) | (_, Last) => drop(values.insert(key, value.clone())),
+            }
         }
+        Self { app, values }
     }
-    environment.remove(&folded(app, name))
+
+    pub fn find(&self, name: &str) -> Option<String> {
+        self.values.get(&folded(self.app, name)).cloned()
+    }
 }
 
 fn folded(app: &App, name: &str) -> String {

@@ -13,7 +13,7 @@ mod trailers;
 mod values;
 mod wsgi;
 
-use apps::{APPS, sees};
+use apps::{APPS, Environment};
 use fields::{CLAIMED, IDENTITY};
 use proptest::test_runner::Config;
 use serde_json::Value;
@@ -54,12 +54,14 @@ impl Caller {
 /// Why an app would be misled; nothing if none would.
 pub fn misled(seen: &Seen, caller: Option<&Caller>) -> Option<String> {
     let stated = caller.map_or(&[][..], |caller| &caller.stated);
-    let names = IDENTITY.iter().chain(&CLAIMED).copied().chain(stated.iter().map(|(name, _)| name.as_str()));
-    for (name, app) in names.flat_map(|name| APPS.iter().map(move |app| (name, app))) {
-        let told = stated.iter().find(|(stated, _)| stated == name).map(|(_, value)| value.clone());
-        let sees = sees(app, &seen.fields, name);
-        if sees != told {
-            return Some(format!("{} sees {sees:?} under {name} instead of {told:?}: {:?}", app.name, seen.fields));
+    for app in &APPS {
+        let environment = Environment::of(app, &seen.fields);
+        for name in IDENTITY.iter().chain(&CLAIMED).copied().chain(stated.iter().map(|(name, _)| name.as_str())) {
+            let told = stated.iter().find(|(stated, _)| stated == name).map(|(_, value)| value.clone());
+            let found = environment.find(name);
+            if found != told {
+                return Some(format!("{} sees {found:?} under {name}, not {told:?}: {:?}", app.name, seen.fields));
+            }
         }
     }
     None
