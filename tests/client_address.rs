@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
-use support::gateway::Gateway;
+use support::gateway::{Gateway, House, usual};
 use support::origin::{Origin, Seen};
 use support::wire::Wire;
 
@@ -165,6 +165,16 @@ fn a_trusted_proxys_scheme_host_and_port_are_plain_or_not_passed_on() {
     }
 }
 
+/// Addresses are compared as what they are: such a block would never be met.
+#[test]
+fn a_trusted_block_of_ipv4_is_not_written_as_ipv6() {
+    let server = "trusted_proxies = [\"::ffff:10.0.0.0/104\"]";
+    let house = House::new(&usual("127.0.0.1:1".parse().unwrap(), server, ""));
+    let said = house.tried(&["check"], "");
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("server.trusted_proxies: write a block of IPv4 as one, like \"10.0.0.0/8\""), "{said:?}");
+}
+
 /// Names under which hops tell each other, or apps look for it, where a request comes from.
 const WAY: [&str; 12] = [
     "x-forwarded-for",
@@ -219,7 +229,7 @@ fn nothing_a_stranger_says_changes_the_address_in_the_log_or_at_the_app() {
             prop_assert_eq!(way, ours.map(|(name, value)| (name.to_owned(), value)));
             prop_assert!(id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()), "{}", id);
             let line = gateway.wait_for_line(&format!(" path={path} "));
-            prop_assert!(line.contains(&format!(" requestId={id} ip=127.0.0.1 ")), "{}", line);
+            prop_assert!(line.contains(" ip=127.0.0.1 ") && line.contains(&format!(" requestId={id} ")), "{}", line);
             Ok(())
         })
         .unwrap();

@@ -7,7 +7,7 @@ use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::exchange::Exchange;
-use super::interim;
+use super::{framing, interim};
 use crate::gate::access::Permit;
 use crate::gate::client::{FORWARDED_FOR, REQUEST_ID};
 use crate::gate::credential::{self, Credential};
@@ -25,6 +25,13 @@ const FORWARDING: [&str; 7] = [
 ];
 
 const FORWARDED: &str = "x-forwarded-";
+
+const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const HOST_ASKED: HeaderName = HeaderName::from_static("x-forwarded-host");
+const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+
+/// The latter two are what some proxies say of a WebSocket.
+const SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
 
 /// Fields of an answer that concern one connection (RFC 9110 section 7.6.1).
 const HOP_BY_HOP: [&str; 6] =
@@ -63,21 +70,32 @@ pub fn to_upstream(request: &mut RequestHeader, exchange: &Exchange, permit: &Pe
     Ok(())
 }
 
-/// `X-Forwarded-*`: appended to what a trusted proxy said, or said anew.
+/// `X-Forwarded-*`: appended to what a trusted proxy said, or said anew. Apps make links and decisions of these, and a proxy
+/// may have passed on what a client wrote: only what is plainly a scheme, a host or a port is kept.
 fn state_the_way(request: &mut RequestHeader, exchange: &Exchange, trusted: bool) -> Result<()> {
     let Some(arrival) = exchange.arrival else { return Ok(()) };
-    let host = request.headers.get(HOST).cloned();
     let fields = request.headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
     let mut chain: Vec<String> = fields.filter(|_| trusted).map(str::to_owned).collect();
     chain.push(arrival.address.peer.to_string());
     request.insert_header(FORWARDED_FOR, chain.join(", "))?;
-    if !request.headers.contains_key("x-forwarded-proto") {
-        request.insert_header("x-forwarded-proto", if exchange.over_tls { "https" } else { "http" })?;
+    if !is_said(request, &PROTO, |scheme| SCHEMES.contains(&scheme)) {
+        request.insert_header(PROTO, if exchange.over_tls { "https" } else { "http" })?;
     }
-    if let Some(host) = host.filter(|_| !request.headers.contains_key("x-forwarded-host")) {
-        request.insert_header("x-forwarded-host", host)?;
+    if !is_said(request, &HOST_ASKED, |host| framing::is_host(host.as_bytes())) {
+        request.remove_header(&HOST_ASKED);
+        if let Some(host) = request.headers.get(HOST).cloned() {
+            request.insert_header(HOST_ASKED, host)?;
+        }
+    }
+    if !is_said(request, &PORT, |port| !port.is_empty() && framing::is_port(port)) {
+        request.remove_header(&PORT);
     }
     Ok(())
+}
+
+/// Once, and in this form.
+fn is_said(request: &RequestHeader, name: &HeaderName, form: impl Fn(&str) -> bool) -> bool {
+    framing::only(&request.headers, name).is_some_and(|value| value.to_str().is_ok_and(form))
 }
 
 pub fn to_client(response: &mut ResponseHeader, request: &HeaderMap, exchange: &Exchange, guarded: bool) -> Result<()> {
