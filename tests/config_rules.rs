@@ -1,10 +1,13 @@
 //! Rules between the parts of a gateway.toml; and a file that breaks them starts nothing and replaces nothing.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod support;
 
 use nix::sys::signal::Signal;
 use support::gateway::{Gateway, House, usual};
 use support::origin::Origin;
+use support::wait::until;
 
 const APP: &str = "[upstreams.app]\nservers = [\"127.0.0.1:3000\"]\n";
 
@@ -145,6 +148,6 @@ fn a_file_that_is_wrong_by_the_time_of_a_reload_changes_nothing() {
 
     gateway.house.rewrite(&open);
     gateway.signal(Signal::SIGHUP);
-    gateway.eventually("the mended file is in force", || gateway.get("/x", &[]).status == 200);
+    until("the mended file is in force", || gateway.get("/x", &[]).status == 200);
     assert_eq!(gateway.metric("portcullis_config_last_reload_successful"), 1.0);
 }

@@ -104,9 +104,7 @@ fn who_does_not_finish_the_header_is_sent_away() {
         let mut wire = Wire::to(gateway.listen);
         assert!(wire.send(begin).is_closed(), "{}", begin.escape_ascii());
     }
-    gateway.eventually("each is counted", || {
-        gateway.metric("portcullis_connections_ended_total{reason=\"header_timeout\"}") == 3.0
-    });
+    until("each is counted", || gateway.metric("portcullis_connections_ended_total{reason=\"header_timeout\"}") == 3.0);
     assert!(origin.seen().is_empty());
 }
 
