@@ -1,10 +1,12 @@
 //! What deciding costs. Routing: plain and escaped paths in tables of ten to ten thousand routes; the three should cost alike.
+//! Identity headers: whether a field is a claim, for each field of a request.
 
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use http::Method;
+use http::{HeaderName, Method};
 use portcullis::gate::access::Access;
+use portcullis::gate::identity::{IdentityHeaders, IdentityNames};
 use portcullis::gate::route::{PathPattern, Route, Target};
 use portcullis::gate::route_table::RouteTable;
 
@@ -58,5 +60,33 @@ fn refuse(c: &mut Criterion) {
     }
 }
 
-criterion_group!(gate, find, refuse);
+/// The fields of a browser's request, none of them claimed, and a claim in another spelling.
+fn claims(c: &mut Criterion) {
+    let identity = IdentityHeaders::new(IdentityNames::default());
+    let usual = [
+        "host",
+        "connection",
+        "cache-control",
+        "sec-ch-ua",
+        "sec-ch-ua-mobile",
+        "sec-ch-ua-platform",
+        "user-agent",
+        "accept",
+        "sec-fetch-site",
+        "sec-fetch-mode",
+        "sec-fetch-dest",
+        "referer",
+        "accept-encoding",
+        "accept-language",
+        "authorization",
+    ]
+    .map(HeaderName::from_static);
+    let forged = HeaderName::from_static("x_auth_request.groups");
+    c.bench_function("claims of a browser", |b| {
+        b.iter(|| usual.iter().filter(|name| identity.is_claimed(black_box(name))).count());
+    });
+    c.bench_function("a claim", |b| b.iter(|| identity.is_claimed(black_box(&forged))));
+}
+
+criterion_group!(gate, find, refuse, claims);
 criterion_main!(gate);

@@ -21,8 +21,10 @@
 //!
 //! The accept loop is ours ([`proxy::listener`]), and so are the runtime and the way down: a taken port is an error at once,
 //! a full house makes connections wait unaccepted, and a stop ends as soon as the last request has. Handshakes of TLS are made
-//! there too, so that a certificate can be replaced while connections go on. Instead of `Floor` entries, [`live`] detaches
-//! look-ups that a newer word overtakes: the cache can then evict nothing that safety needs.
+//! there too, so that a certificate can be replaced while connections go on.
+//!
+//! [`live`] keeps no floors in its cache, which may evict anything: the newest epoch heard of is kept for as long as a look-up
+//! or a write of that user is under way, which is as long as anything could bring the past.
 
 pub mod accounts;
 pub mod admin;

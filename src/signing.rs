@@ -1,6 +1,7 @@
 //! The signing keys in use: made at first start, kept in the store, followed through its feed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -35,7 +36,8 @@ pub struct Keys {
 pub struct Signing {
     store: Arc<dyn Store>,
     secrets: Option<HmacSecrets>,
-    access_ttl: Duration,
+    /// In milliseconds.
+    access_ttl: AtomicU64,
     keys: ArcSwap<Keys>,
 }
 
@@ -56,7 +58,7 @@ impl Signing {
         access_ttl: Duration,
         now: Timestamp,
     ) -> Result<Self, SigningError> {
-        let signing = Self { store, secrets, access_ttl, keys: ArcSwap::default() };
+        let signing = Self { store, secrets, access_ttl: AtomicU64::new(millis(access_ttl)), keys: ArcSwap::default() };
         if signing.secrets.is_none() {
             for (purpose, algorithm) in [(KeyPurpose::Access, algorithm), (KeyPurpose::Refresh, Algorithm::Hs256)] {
                 signing.store.add_key(new_key(purpose, algorithm, now, now)?, true).await?;
@@ -74,6 +76,12 @@ impl Signing {
 
     pub fn keys(&self) -> arc_swap::Guard<Arc<Keys>> {
         self.keys.load()
+    }
+
+    /// Tokens live for so long from now on, and so does a key that was replaced.
+    pub async fn live_for(&self, access_ttl: Duration, now: Timestamp) -> Result<(), SigningError> {
+        self.access_ttl.store(millis(access_ttl), Ordering::Relaxed);
+        self.reload(now).await
     }
 
     /// Read the keys again, and take those out of the store that no living token can name.
@@ -113,8 +121,12 @@ impl Signing {
     }
 
     fn overlap(&self) -> Duration {
-        overlap(self.access_ttl)
+        overlap(Duration::from_millis(self.access_ttl.load(Ordering::Relaxed)))
     }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// How long a replaced key still verifies: its last token may live for so long.
@@ -132,4 +144,29 @@ pub fn new_key(
     let private = algorithm.generate()?;
     let kid = Uuid::new_v4().simple().to_string();
     Ok(StoredKey { kid, purpose, algorithm: algorithm.name().into(), private, created_at: now, signs_from })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::SqliteStore;
+
+    #[tokio::test]
+    async fn a_replaced_key_verifies_for_as_long_as_tokens_live_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(SqliteStore::open(&folder.path().join("p.db"), Arc::new(|_, _, _| ())).unwrap());
+        let (at, mut ttl) = (Timestamp::from_secs, Duration::from_secs(60));
+        let signing = Signing::start(Arc::clone(&store) as _, Algorithm::EdDsa, None, ttl, at(0)).await.unwrap();
+        let old = signing.keys().access.signer(at(0)).unwrap().kid.clone();
+        store.add_key(new_key(KeyPurpose::Access, Algorithm::EdDsa, at(0), at(100)).unwrap(), false).await.unwrap();
+        signing.reload(at(0)).await.unwrap();
+        assert!(signing.keys().access.verifier(&old, at(164)).is_some());
+        assert!(signing.keys().access.verifier(&old, at(165)).is_none());
+        ttl *= 10;
+        signing.live_for(ttl, at(100)).await.unwrap();
+        assert!(signing.keys().access.verifier(&old, at(704)).is_some());
+        signing.reload(at(705)).await.unwrap();
+        let left: Vec<_> = store.keys().await.unwrap().into_iter().map(|key| key.kid).collect();
+        assert!(!left.contains(&old), "a key that is over is taken out");
+    }
 }

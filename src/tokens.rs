@@ -103,3 +103,51 @@ impl Tokens {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accounts::memory_store::MemoryStore;
+    use crate::gate::keys::Algorithm;
+    use crate::gate::rotation::Chain;
+    use crate::gate::secret::Secret;
+    use crate::gate::user::{Epoch, SessionId, UserId};
+    use crate::signing::HmacSecrets;
+    use crate::store::Client;
+
+    #[tokio::test]
+    async fn no_clock_and_no_row_makes_a_token_that_outlives_its_session() {
+        let secrets = HmacSecrets { access: Secret::new([1; 32]), refresh: Secret::new([2; 32]) };
+        let ttl = Duration::from_secs(900);
+        let store = Arc::new(MemoryStore::default());
+        let signing = Signing::start(store, Algorithm::Hs256, Some(secrets), ttl, Timestamp::default()).await.unwrap();
+        let [idle, absolute, grace] = [1000, 5000, 30].map(Duration::from_secs);
+        let issuer = Issuer { issuer: "i".into(), audience: "a".into() };
+        let tokens = Tokens::new(Arc::new(signing), issuer, ttl, Lifetimes { idle, absolute, grace }, 9);
+        let user = User {
+            id: UserId(Uuid::nil()),
+            email: crate::gate::email::Email::parse("a@b").unwrap(),
+            password_hash: Secret::new(""),
+            roles: Vec::new(),
+            enabled: true,
+            token_version: u64::MAX,
+            epoch: Epoch(u64::MAX),
+            created_at: Timestamp::default(),
+            sessions: Vec::new(),
+        };
+        let times = [0, 1, 999, 2_000_000_000_000, u64::MAX - 1, u64::MAX].map(Timestamp::from_millis);
+        for (now, rotated_at, opened_at) in times
+            .into_iter()
+            .flat_map(|a| times.into_iter().flat_map(move |b| times.into_iter().map(move |c| (a, b, c))))
+        {
+            let chain = Chain { generation: u64::MAX, rotated_at, opened_at };
+            let session = Session { id: SessionId(Uuid::nil()), user: user.id, chain, client: Client::default() };
+            let minted = tokens.mint(&session, &user, now).unwrap();
+            assert!(minted.access_expires_in <= ttl);
+            let ends_at = tokens.lifetimes().expiry(chain);
+            assert!(now.plus(minted.access_expires_in).secs() <= ends_at.secs().max(now.secs()));
+            let again = tokens.mint(&session, &user, now).unwrap();
+            assert_eq!(minted.refresh, again.refresh, "the same row gives the same bytes");
+        }
+    }
+}

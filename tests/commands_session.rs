@@ -8,11 +8,12 @@ use std::sync::{Mutex, mpsc};
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use support::bearer;
 use support::commands::Said;
 use support::gateway::{Gateway, House, usual};
 use support::origin::{Origin, answer};
+use support::wait::until;
 use support::wire::Wire;
-use support::{bearer, wait_until};
 
 fn tried(gateway: &Gateway, words: &[&str]) -> Said {
     gateway.house.tried(words, "")
@@ -38,14 +39,14 @@ fn sessions_are_listed_and_ended_one_by_one_or_all() {
 
     let said = tried(&gateway, &["session", "revoke", &all[0]]).worked();
     assert_eq!(said, format!("session {} of ann@example.com is ended\n", all[0]));
-    wait_until("the first is out", || !is_in(&gateway, &devices[0]));
+    until("the first is out", || !is_in(&gateway, &devices[0]));
     assert!(is_in(&gateway, &devices[1]) && ids(&gateway) == all[1..]);
     let again = tried(&gateway, &["session", "revoke", &all[0]]).refused();
     assert_eq!(again, format!("there is no session {}; `portcullis session list EMAIL` shows a user's", all[0]));
 
     let said = tried(&gateway, &["session", "revoke", "--user", "ANN@example.com"]).worked();
     assert_eq!(said, "ann@example.com is signed out everywhere; 2 sessions ended\n");
-    wait_until("all are out", || devices.iter().all(|device| !is_in(&gateway, device)));
+    until("all are out", || devices.iter().all(|device| !is_in(&gateway, device)));
     assert_eq!(gateway.refresh(&devices[2]["refreshToken"]).code(), "session_revoked");
     assert_eq!(
         tried(&gateway, &["session", "list", "ann@example.com"]).worked(),
@@ -61,8 +62,7 @@ fn what_a_client_calls_itself_cannot_steer_the_terminal() {
     let gateway = Gateway::usual(Origin::start().address, "", "");
     gateway.login("ann@example.com");
     let hostile = "\u{1b}[2J\u{9b}31m\r\n\u{202e}evil";
-    let store = rusqlite::Connection::open(gateway.house.path("portcullis.db")).unwrap();
-    store.execute("UPDATE sessions SET user_agent = ?1", [hostile]).unwrap();
+    gateway.house.database().execute("UPDATE sessions SET user_agent = ?1", [hostile]).unwrap();
     let table = tried(&gateway, &["session", "list", "ann@example.com"]).worked();
     assert!(table.ends_with("  \\u{1b}[2J\\u{9b}31m\\u{d}\\u{a}\\u{202e}evil\n"), "{table:?}");
     let json = tried(&gateway, &["session", "list", "ann@example.com", "--json"]).worked();
@@ -86,7 +86,7 @@ fn a_new_key_is_published_before_it_signs_and_the_old_one_goes_on() {
     let (new, from) = (keys[1]["kid"].as_str().unwrap(), keys[1]["signsFrom"].as_str().unwrap());
     assert_eq!(said, format!("key {new} is published, and signs from {from}\n"));
     assert!(from > keys[1]["createdAt"].as_str().unwrap());
-    wait_until("the new key is published", || published().iter().any(|key| key["kid"] == new));
+    until("the new key is published", || published().iter().any(|key| key["kid"] == new));
     assert!(published().iter().any(|key| key["kid"] == old) && is_in(&gateway, &ann));
     let table = tried(&gateway, &["key", "list"]).worked();
     assert!(table.lines().nth(2).is_some_and(|row| row.starts_with(new) && row.ends_with("published")), "{table}");
@@ -138,9 +138,9 @@ fn health_fails_while_the_gateway_stops_and_once_it_has() {
     assert_eq!(tried(&gateway, &["health", "--admin", &admin]).worked(), "ready\n");
     let mut wire = Wire::to(gateway.listen);
     wire.send("GET /public/slow HTTP/1.1\r\nhost: x\r\n\r\n");
-    wait_until("the app is asked", || !app.seen().is_empty());
+    until("the app is asked", || !app.seen().is_empty());
     gateway.signal(Signal::SIGTERM);
-    wait_until("it stops", || tried(&gateway, &["health", "--admin", &admin]).code == 1);
+    until("it stops", || tried(&gateway, &["health", "--admin", &admin]).code == 1);
     let said = tried(&gateway, &["health", "--admin", &admin]).refused();
     assert!(said.starts_with("the gateway is not ready: ") && said.contains("stopping"), "{said}");
     release.send(()).unwrap();

@@ -7,10 +7,11 @@ mod support;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use support::bearer;
 use support::commands::Said;
 use support::gateway::{Gateway, House, PASSWORD, usual};
 use support::origin::Origin;
-use support::{bearer, wait_until};
+use support::wait::until;
 
 const OTHER: &str = "another fine sentence";
 
@@ -45,7 +46,7 @@ fn a_new_password_ends_every_session_and_the_old_password() {
     let said = tried(&gateway, &["passwd", "ann@example.com", "--password-stdin"], &format!("{OTHER}\n"));
     assert_eq!(said.worked(), "ann@example.com has a new password; 2 sessions ended\n");
     for tokens in [&one, &two] {
-        wait_until("both are signed out", || code(&gateway, "/", tokens) == "session_revoked");
+        until("both are signed out", || code(&gateway, "/", tokens) == "session_revoked");
         assert_eq!(gateway.refresh(&tokens["refreshToken"]).code(), "session_revoked");
     }
     assert_eq!(gateway.try_login("ann@example.com", PASSWORD).code(), "invalid_credentials");
@@ -59,9 +60,9 @@ fn roles_count_as_they_stand_now() {
     assert_eq!(code(&gateway, "/admin/", &bob), "forbidden");
     let said = tried(&gateway, &["roles", "bob@example.com", "user", "admin", "user"], "");
     assert_eq!(said.worked(), "bob@example.com now has the roles user, admin\n");
-    wait_until("bob is let in", || code(&gateway, "/admin/", &bob) == "200");
+    until("bob is let in", || code(&gateway, "/admin/", &bob) == "200");
     assert_eq!(tried(&gateway, &["roles", "bob@example.com"], "").worked(), "bob@example.com now has no roles\n");
-    wait_until("bob is kept out", || code(&gateway, "/admin/", &bob) == "forbidden");
+    until("bob is kept out", || code(&gateway, "/admin/", &bob) == "forbidden");
     assert_eq!(code(&gateway, "/", &bob), "200", "the session goes on");
 }
 
@@ -71,7 +72,7 @@ fn who_is_disabled_is_out_and_enabling_revives_no_session() {
     let bob = gateway.login("bob@example.com");
     let said = tried(&gateway, &["disable", "bob@example.com"], "").worked();
     assert_eq!(said, "bob@example.com is disabled; 1 session ended\n");
-    wait_until("bob is out", || code(&gateway, "/", &bob) != "200");
+    until("bob is out", || code(&gateway, "/", &bob) != "200");
     assert_eq!(gateway.try_login("bob@example.com", PASSWORD).code(), "invalid_credentials");
     assert_eq!(tried(&gateway, &["disable", "bob@example.com"], "").worked(), "bob@example.com is disabled already\n");
     assert_eq!(tried(&gateway, &["enable", "bob@example.com"], "").worked(), "bob@example.com is enabled\n");
@@ -85,7 +86,7 @@ fn who_is_removed_does_not_come_back_with_the_same_email() {
     let bob = gateway.login("bob@example.com");
     let said = tried(&gateway, &["remove", "bob@example.com"], "").worked();
     assert_eq!(said, "bob@example.com is removed; 1 session ended\n");
-    wait_until("bob is gone", || code(&gateway, "/", &bob) != "200");
+    until("bob is gone", || code(&gateway, "/", &bob) != "200");
     gateway.house.add_user("bob@example.com", &["admin"]);
     assert_eq!(code(&gateway, "/", &gateway.login("bob@example.com")), "200");
     assert_ne!(code(&gateway, "/", &bob), "200", "another person's token");

@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::SendRequest;
-use http::{HeaderMap, Request, StatusCode};
+use http::Request;
 use serde_json::{Value, json};
 use support::gateway::{Gateway, House, PASSWORD, usual};
+use support::http2::{self, ask};
 use support::origin::Origin;
 use support::tls::Certificate;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use tokio::task::JoinHandle;
 
 struct Setting {
     origin: Origin,
@@ -34,40 +34,8 @@ fn start(server: &str) -> Setting {
     Setting { origin, certificate, gateway }
 }
 
-/// A connection; and what became of it in the end.
-async fn connect(setting: &Setting) -> (SendRequest<Bytes>, tokio::task::JoinHandle<Result<(), h2::Error>>) {
-    let tcp = TcpStream::connect(setting.gateway.listen).await.unwrap();
-    let connector = TlsConnector::from(setting.certificate.trusting(&[b"h2"]));
-    let stream = connector.connect("gw.example".try_into().unwrap(), tcp).await.unwrap();
-    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
-    let (sender, connection) = h2::client::handshake(stream).await.unwrap();
-    (sender, tokio::spawn(connection))
-}
-
-type Said = Result<(StatusCode, HeaderMap, String), h2::Error>;
-
-async fn ask(
-    sender: &SendRequest<Bytes>,
-    method: &str,
-    path: &str,
-    fields: &[(&str, &str)],
-    body: Option<&str>,
-) -> Said {
-    let mut request = Request::builder().method(method).uri(format!("https://gw.example{path}"));
-    for (name, value) in fields {
-        request = request.header(*name, *value);
-    }
-    let mut sender = sender.clone().ready().await?;
-    let (answer, mut sending) = sender.send_request(request.body(()).unwrap(), body.is_none())?;
-    if let Some(body) = body {
-        sending.send_data(Bytes::copy_from_slice(body.as_bytes()), true)?;
-    }
-    let (head, mut stream) = answer.await?.into_parts();
-    let mut text = Vec::new();
-    while let Some(chunk) = stream.data().await {
-        text.extend_from_slice(&chunk?);
-    }
-    Ok((head.status, head.headers, String::from_utf8(text).unwrap()))
+async fn connect(setting: &Setting) -> (SendRequest<Bytes>, JoinHandle<Result<(), h2::Error>>) {
+    http2::connect(setting.gateway.listen, &setting.certificate).await
 }
 
 async fn login(sender: &SendRequest<Bytes>) -> Value {

@@ -10,6 +10,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use nix::sys::signal::Signal;
 use support::app::{comes_true, free_address};
 use support::readme::{README, block, blocks};
 use support::{BINARY, demo::Demo};
@@ -194,6 +195,16 @@ fn the_lines_that_the_demo_prints_work_as_printed() {
         "session_revoked",
     ];
     assert!(matches(&format!("{}…", answers.join("…")), &printed), "{lines}\n{printed}");
+}
+
+#[test]
+fn the_demo_leaves_nothing_behind() {
+    let mut demo = Demo::start();
+    let left = |demo: &Demo| demo.temporary.path().read_dir().unwrap().count();
+    assert_eq!(left(&demo), 1, "its store");
+    demo.signal(Signal::SIGINT);
+    assert_eq!(demo.child.wait().unwrap().code(), Some(0));
+    assert_eq!(left(&demo), 0);
 }
 
 #[test]

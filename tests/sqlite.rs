@@ -13,7 +13,7 @@ use portcullis::gate::email::Email;
 use portcullis::gate::secret::Secret;
 use portcullis::gate::time::Timestamp;
 use portcullis::store::sqlite::SqliteStore;
-use portcullis::store::{NewUser, Store, StoreError, Subject, UserId};
+use portcullis::store::{NewUser, Store, StoreError, Subject, UserChange, UserId};
 use support::gateway::{House, name_of, usual};
 use uuid::Uuid;
 
@@ -78,6 +78,19 @@ async fn another_opener_s_write_is_heard() {
     assert_eq!(changes.events[0].subject, Subject::User(added.id, added.epoch));
 }
 
+#[tokio::test]
+async fn a_long_feed_comes_in_pages_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("p.db")).unwrap();
+    let start = store.feed_end().await.unwrap();
+    store.add_users((0..10_500).map(|n| user(&format!("u{n}@x"))).collect()).await.unwrap();
+    let first = store.changes(start, Duration::ZERO).await.unwrap();
+    assert!(first.more && !first.gap);
+    let second = store.changes(first.position, Duration::ZERO).await.unwrap();
+    assert!(!second.more && first.events.len() + second.events.len() == 10_500);
+    assert_eq!(second.position, store.feed_end().await.unwrap());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn writers_at_the_same_moment_share_commits() {
     let folder = tempfile::tempdir().unwrap();
@@ -91,6 +104,29 @@ async fn writers_at_the_same_moment_share_commits() {
     }
     assert_eq!(store.users(None, 500).await.unwrap().len(), 200);
     assert!(store.commits() < 200, "{} commits for 200 writes", store.commits());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_process_gets_its_turn_while_we_write_all_the_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.db");
+    let (ours, theirs) = (Arc::new(open(&path).unwrap()), open(&path).unwrap());
+    let id = ours.add_user(user("a@x")).await.unwrap().id;
+    let busy: Vec<_> = (0..64)
+        .map(|_| {
+            let ours = Arc::clone(&ours);
+            tokio::spawn(async move {
+                loop {
+                    ours.change_user(id, UserChange::EndSessions, Timestamp::from_secs(2)).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for _ in 0..100 {
+        let turn = theirs.change_user(id, UserChange::EndSessions, Timestamp::from_secs(2)).await;
+        assert!(turn.is_ok(), "{turn:?}");
+    }
+    busy.into_iter().for_each(|task| task.abort());
 }
 
 #[tokio::test(flavor = "multi_thread")]

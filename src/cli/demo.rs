@@ -42,6 +42,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<(), CliError> {
 }
 
 async fn run_in(folder: &Path, args: &Args, console: &mut Console<'_>) -> Result<(), CliError> {
+    let signals = serve::Signals::heed()?;
     let app = TcpListener::bind("127.0.0.1:0").await?;
     let text = gateway_toml(args, app.local_addr()?);
     let settings = config::from_text(&text, "the demo's gateway.toml", folder, &|_| None)?;
@@ -70,7 +71,7 @@ async fn run_in(folder: &Path, args: &Args, console: &mut Console<'_>) -> Result
     }
     console.out.flush()?;
     tokio::spawn(sample_app(app));
-    serve::serve(settings, listeners, store, metrics, None).await
+    serve::serve(settings, listeners, store, metrics, None, signals).await
 }
 
 /// The defaults, for plain http.

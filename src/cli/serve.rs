@@ -1,10 +1,11 @@
 //! `portcullis run`, and what it shares with the demo: the runtime, the signals, the log.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use super::{CliError, environment, load, metrics};
@@ -20,9 +21,28 @@ pub fn run(config: &Path) -> Result<(), CliError> {
     let metrics = metrics()?;
     let store = open_store(&settings.store.url, &metrics)?;
     runtime(settings.server.threads)?.block_on(async {
+        let signals = Signals::heed()?;
         let listeners = Listeners::bind(&settings.server).await?;
-        serve(settings, listeners, store, metrics, Some(config.to_owned())).await
+        serve(settings, listeners, store, metrics, Some(config.to_owned()), signals).await
     })
+}
+
+/// What the process is told from outside. Heeded before anyone can know that it runs: a signal that came sooner would end it
+/// where it stands.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    pub fn heed() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
 }
 
 /// 0: one thread per core.
@@ -41,6 +61,7 @@ pub async fn serve(
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
     config: Option<PathBuf>,
+    mut signals: Signals,
 ) -> Result<(), CliError> {
     let (lines, _written_out) = Lines::start(settings.log.format, settings.log.level);
     logging::report_panics(&metrics);
@@ -50,14 +71,12 @@ pub async fn serve(
     let (stop, stopped) = watch::channel(false);
     // Without a bound, so that a reload that takes long cannot keep a signal to stop from being heard.
     let (read_again, reload) = mpsc::unbounded_channel();
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         loop {
             tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                _ = hangup.recv() => if let Some(config) = &config {
+                _ = signals.terminate.recv() => break,
+                _ = signals.interrupt.recv() => break,
+                _ = signals.hangup.recv() => if let Some(config) = &config {
                     // Nobody left to hear it means that everything has stopped.
                     let _ = read_again.send(config::load(config, &environment));
                 },

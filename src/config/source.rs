@@ -122,6 +122,9 @@ impl<'t> Source<'t> {
 
 /// What is likely meant by a line that the parser refuses.
 fn advice(line: &str, message: &str) -> Option<&'static str> {
+    if ["missing comma between", "missing key for inline table"].iter().any(|said| message.starts_with(said)) {
+        return Some("or is a [ or { further up not closed?");
+    }
     let Some((key, value)) = line.split_once('=') else {
         let no_value = STOPS.iter().chain(&["invalid unquoted key"]).any(|said| message.starts_with(said));
         return no_value.then_some("write KEY = VALUE");

@@ -44,6 +44,12 @@ impl CookieRules {
         name == self.refresh || name == self.access
     }
 
+    /// Whether the `Cookie` field may go to the upstream as it is: one field, with none of ours in it.
+    pub fn may_pass(&self, headers: &HeaderMap) -> bool {
+        let in_pieces = headers.get_all(COOKIE).iter().nth(1).is_some();
+        !in_pieces && !crumbs(headers).any(|crumb| self.is_ours_bytes(crumb))
+    }
+
     /// The `Cookie` field as the upstream may see it: our own taken out, the rest joined into one (RFC 9113 section
     /// 8.2.3). `None` if nothing is left. Called only where a `Cookie` field is.
     pub fn without_ours(&self, headers: &HeaderMap) -> Option<HeaderValue> {
@@ -136,5 +142,9 @@ mod tests {
         let sent = headers(&["a=1; __Host-refreshToken=x", "__Host-accessToken=y", "b=2"]);
         assert_eq!(rules().without_ours(&sent).unwrap(), "a=1; b=2");
         assert_eq!(rules().without_ours(&headers(&["__Host-refreshToken=x"])), None);
+        assert!(!rules().may_pass(&sent));
+        assert!(!rules().may_pass(&headers(&["a=1", "b=2"])));
+        assert!(!rules().may_pass(&headers(&["a=1; __Host-accessToken =y"])));
+        assert!(rules().may_pass(&headers(&["a=1;b=2"])) && rules().may_pass(&headers(&[])));
     }
 }

@@ -176,7 +176,7 @@ impl Exceeded {
 }
 
 fn ceil_secs(span: Duration) -> u64 {
-    span.as_secs() + u64::from(span.subsec_nanos() > 0)
+    span.as_secs().saturating_add(u64::from(span.subsec_nanos() > 0))
 }
 
 #[cfg(test)]
@@ -215,5 +215,11 @@ mod tests {
         assert!(fields.contains(&("retry-after", "3".into())));
         assert!(fields.contains(&("ratelimit", "\"login_per_ip\";r=0;t=3".into())));
         assert!(fields.contains(&("ratelimit-policy", "\"login_per_ip\";q=20;w=60".into())));
+    }
+
+    #[test]
+    fn a_wait_is_said_in_whole_seconds_and_never_too_short() {
+        let said = [0, 1, 999, 1000, 1001].map(|millis| ceil_secs(Duration::from_millis(millis)));
+        assert_eq!((said, ceil_secs(Duration::MAX)), ([0, 1, 1, 1, 2], u64::MAX));
     }
 }

@@ -90,7 +90,7 @@ pub fn open(token: &str, kind: Kind, keys: &KeyRing, issuer: &Issuer, now: Times
     if !signed.unwrap_or(false) {
         return Err(TokenError::Invalid);
     }
-    parts.claims(kind, issuer).ok_or(TokenError::Invalid)
+    parts.claims(kind, issuer, now).ok_or(TokenError::Invalid)
 }
 
 /// An access token: a JWT as RFC 9068 section 2 lays out.
@@ -168,7 +168,7 @@ impl<'a> Parts<'a> {
         (header.get("alg")?.as_str()? == key.algorithm.name()).then_some(key)
     }
 
-    fn claims(&self, kind: Kind, issuer: &Issuer) -> Option<Claims> {
+    fn claims(&self, kind: Kind, issuer: &Issuer, now: Timestamp) -> Option<Claims> {
         let payload = parse_strict(&decode(self.payload)?).ok()?;
         let text = |name: &str| payload.get(name)?.as_str();
         let number = |name: &str| payload.get(name)?.as_u64();
@@ -179,6 +179,9 @@ impl<'a> Parts<'a> {
             text("jti")?;
             payload.get("roles")?.as_array()?.iter().all(Value::is_string).then_some(())?;
         }
+        // RFC 7519 section 4.1.5. Ours have none; what has begun stays begun, so that this need not be judged on every use.
+        let begun = |nbf: &Value| nbf.as_u64().is_some_and(|nbf| nbf <= now.plus(LEEWAY).secs());
+        payload.get("nbf").is_none_or(begun).then_some(())?;
         Some(Claims {
             user: UserId(canonical_uuid(text("sub")?)?),
             session: SessionId(canonical_uuid(text("sid")?)?),

@@ -1,6 +1,6 @@
 //! A user as the gate sees one: what a token must agree with, and what the upstream is told.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -69,10 +69,24 @@ impl Stated {
         let list = roles.iter().map(Role::as_str).collect::<Vec<_>>().join(",");
         Some(Self {
             user_id: HeaderValue::from_str(&id.to_string()).ok()?,
-            email: HeaderValue::from_bytes(email.as_str().as_bytes()).ok()?,
+            email: HeaderValue::from_str(&visible(email)).ok()?,
             roles: HeaderValue::from_str(&list).ok()?,
         })
     }
+}
+
+/// Visible ASCII as it stands; all else, and `%` itself, percent-encoded. Apps read other bytes of a field each in their own
+/// way (RFC 9110 section 5.5), some strip what looks like a space among them, and one email must never read as another.
+fn visible(email: &Email) -> String {
+    email.as_str().bytes().fold(String::new(), |mut value, byte| {
+        if byte.is_ascii_graphic() && byte != b'%' {
+            value.push(char::from(byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(value, "%{byte:02X}");
+        }
+        value
+    })
 }
 
 /// Whether a copy vouches for a token.
@@ -123,6 +137,18 @@ mod tests {
     fn claims(session: u128, token_version: u64) -> Claims {
         let (user, session) = (UserId(Uuid::from_u128(1)), SessionId(Uuid::from_u128(session)));
         Claims { user, session, token_version, generation: 0, issued_at: 100, expires_at: 1000 }
+    }
+
+    #[test]
+    fn an_email_is_stated_in_visible_ascii_that_is_no_other_emails() {
+        for (email, value) in [
+            ("ann+x@example.com", "ann+x@example.com"),
+            ("josé@example.com", "jos%C3%A9@example.com"),
+            ("jos%c3%a9@example.com", "jos%25c3%25a9@example.com"),
+        ] {
+            let email = Email::parse(email).unwrap();
+            assert_eq!(Stated::new(UserId(Uuid::nil()), &email, &[]).unwrap().email, value);
+        }
     }
 
     #[test]

@@ -185,3 +185,41 @@ fn the_plays_above_are_not_all_refusals() {
     let rolls: Vec<u8> = (0..2000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     assert!(run(rolls, 100) > 20);
 }
+
+/// Many tasks on the same few users, on real threads: each knows of its own sessions what must be answered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn threads_find_no_gap_either() {
+    let trust = Trust { capacity: 2, ttl: Duration::from_secs(3600), max_stale: Duration::from_secs(3600) };
+    let scene = Arc::new(Scene::set(trust).await);
+    let mut users = Vec::new();
+    for n in 0..USERS {
+        users.push(add(&scene.store, &format!("u{n}@example.com")).await);
+    }
+    let heard = Arc::new(Mutex::new(0));
+    let tasks = (0..8).map(|task| {
+        let (scene, heard, user) = (Arc::clone(&scene), Arc::clone(&heard), users[task % USERS]);
+        tokio::spawn(async move {
+            for round in 0..400 {
+                let session = new_session(user);
+                let claims = claims(user, session.id, 0);
+                let open = scene.store.open_session(session.clone(), 0, 100);
+                scene.live.write(user, at(1100), open).await.unwrap().unwrap();
+                assert!(scene.live.recognise(&claims, at(1100)).await.is_ok(), "opened here");
+                let end = scene.store.end_session(user, session.id, Timestamp::default());
+                if round % 2 == 0 {
+                    scene.live.write(user, at(1100), end).await.unwrap().unwrap();
+                } else {
+                    end.await.unwrap().unwrap();
+                    let mut heard = heard.lock().unwrap();
+                    let unheard = scene.store.feed.lock().unwrap()[*heard..].to_vec();
+                    unheard.iter().for_each(|subject| scene.live.obey(&word(*subject), at(1100)));
+                    *heard += unheard.len();
+                }
+                assert!(scene.live.recognise(&claims, at(1100)).await.is_err(), "over, here or heard of");
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
+}

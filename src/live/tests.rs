@@ -86,6 +86,21 @@ async fn a_write_of_ours_that_a_word_overtakes_puts_nothing() {
 }
 
 #[tokio::test]
+async fn a_slow_write_of_ours_does_not_undo_what_a_look_up_has_seen() {
+    let scene = Scene::set(TRUST).await;
+    let door = scene.hold();
+    let ours = scene.store.change_user(scene.user, UserChange::Roles(Vec::new()), Timestamp::default());
+    let mut written = pin!(scene.live.write(scene.user, at(SETTLED), ours));
+    assert!(waits(written.as_mut()).await);
+    scene.let_go();
+    scene.elsewhere(DISABLE).await;
+    assert_eq!(scene.ask(at(SETTLED)).await.unwrap_err(), Denial::SessionRevoked, "before any word of it");
+    door.add_permits(1);
+    written.await.unwrap();
+    assert_eq!(scene.ask(at(SETTLED)).await.unwrap_err(), Denial::SessionRevoked);
+}
+
+#[tokio::test]
 async fn a_removed_user_stays_gone() {
     let scene = Scene::set(TRUST).await;
     let door = scene.hold();

@@ -6,9 +6,11 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Configuration;
+use super::upstream::Turn;
 use crate::clock::Stopwatch;
 use crate::gate::access::Permit;
 use crate::gateway::Arrival;
+use crate::telemetry::metrics::UpstreamError;
 
 /// What Pingora carries from hook to hook.
 pub struct Exchange {
@@ -19,7 +21,7 @@ pub struct Exchange {
     pub request_id: String,
     pub over_tls: bool,
     pub arrival: Option<Arrival>,
-    /// The error's code, or `allowed`: for the access line.
+    /// The error's code, `allowed` or [`CLIENT_GONE`]: for the access line.
     pub outcome: &'static str,
     pub stage: Stage,
 }
@@ -30,13 +32,18 @@ pub enum Stage {
     /// We have answered, or shall.
     Answered,
     /// It goes on to an upstream. Only a permit brings a request here.
-    Admitted { upstream: usize, permit: Permit, tunnel: bool, body: Body },
+    Admitted { upstream: usize, turn: Turn, permit: Permit, tunnel: bool, body: Body },
 }
 
+/// The outcome of an exchange whose client did not stay to its end.
+pub const CLIENT_GONE: &str = "client_gone";
+
 /// The body of a proxied request, as far as it has come.
+#[derive(Default)]
 pub struct Body {
     pub bytes: u64,
-    began: Stopwatch,
+    /// With its first piece: a client may have been told to wait for `100 Continue`.
+    began: Option<Stopwatch>,
 }
 
 /// The slowest that a body may come in the long run, in bytes a second, and how long it may be slower at first. A client that
@@ -45,12 +52,14 @@ const SLOWEST: u64 = 240;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Body {
-    pub fn begin() -> Self {
-        Self { bytes: 0, began: Stopwatch::start() }
+    /// A piece has come, which may hold nothing but framing.
+    pub fn take(&mut self, piece: &[u8]) {
+        self.bytes += piece.len() as u64;
+        self.began.get_or_insert_with(Stopwatch::start);
     }
 
     pub fn drips(&self) -> bool {
-        drips(self.bytes, self.began.elapsed())
+        self.began.as_ref().is_some_and(|began| drips(self.bytes, began.elapsed()))
     }
 }
 
@@ -64,6 +73,22 @@ impl Exchange {
         let request_id = Uuid::new_v4().simple().to_string();
         let (watch, stage) = (Stopwatch::start(), Stage::Arrived);
         Self { configuration, watch, request_id, over_tls: false, arrival: None, outcome: "", stage }
+    }
+
+    /// Whether another server can be asked instead of one that could not be connected to.
+    pub fn pass_over(&mut self) -> bool {
+        let Stage::Admitted { upstream, turn, .. } = &mut self.stage else { return false };
+        self.configuration.upstreams.get(*upstream).is_some_and(|upstream| upstream.pass_over(turn))
+    }
+
+    /// Counted under the upstream's name, and logged.
+    pub fn upstream_failed(&self, kind: UpstreamError) {
+        if let Stage::Admitted { upstream, .. } = &self.stage
+            && let Some(upstream) = self.configuration.upstreams.get(*upstream)
+        {
+            self.configuration.gateway.api.metrics.upstream_failed(&upstream.name, kind);
+            tracing::warn!(upstream = upstream.name, ?kind, "an upstream failed");
+        }
     }
 }
 

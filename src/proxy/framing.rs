@@ -105,7 +105,7 @@ fn check_fields(head: &RequestHeader) -> std::result::Result<(), Denial> {
 }
 
 /// The field's value, unless there is another one.
-fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+pub fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
     let mut values = headers.get_all(name).iter();
     values.next().filter(|_| values.next().is_none())
 }
@@ -123,7 +123,7 @@ fn authority(target: &[u8]) -> Option<&[u8]> {
 
 /// RFC 3986 section 3.2.2, without user information and escapes: a name, an IPv4 address, or an IPv6 address in brackets;
 /// and a port.
-fn is_host(host: &[u8]) -> bool {
+pub fn is_host(host: &[u8]) -> bool {
     let Ok(host) = std::str::from_utf8(host) else { return false };
     let (name, port) = match host.strip_prefix('[') {
         Some(literal) => match literal.split_once(']') {
@@ -136,7 +136,7 @@ fn is_host(host: &[u8]) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)) && port_is_one
 }
 
-fn is_port(port: &str) -> bool {
+pub fn is_port(port: &str) -> bool {
     port.is_empty() || port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok()
 }
 

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use pingora::protocols::http::ServerSession;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::head::Head;
@@ -44,6 +44,8 @@ pub trait Reception: Send + Sync {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    /// So many bytes are due before HTTP/2 begins, where the limits of its own hold (RFC 9113 section 3.4).
+    Preface(Instant, usize),
     /// Nothing is under way.
     Idle(Instant),
     /// A head is due.
@@ -52,14 +54,19 @@ enum Phase {
     Parsing(Instant),
     /// A request is being served: its own limits hold.
     Serving,
+    /// The same, and its app must answer by then.
+    Awaiting(Instant),
     /// The connection ends; what still comes is passed over.
     Ending(Instant),
 }
 
 /// How long a client may take to notice that its connection ends. Closing at once would reset the connection under the
 /// answer while it is still on its way (RFC 9112 section 9.6).
-const FAREWELL: Duration = Duration::from_secs(2);
+pub(super) const FAREWELL: Duration = Duration::from_secs(2);
 const FAREWELL_BYTES: usize = 256 * 1024;
+
+/// How long the preface of HTTP/2 is.
+const PREFACE: usize = 24;
 
 #[derive(Debug)]
 pub struct Guarded {
@@ -82,8 +89,8 @@ struct Refusal {
 
 impl Guarded {
     pub fn new(socket: Socket, rules: Arc<Rules>) -> Self {
-        // The heads of HTTP/2 are frames; its parser has limits of its own.
-        let first = if socket.speaks_http2() { Phase::Serving } else { Phase::Head(after(rules.deadlines.header)) };
+        let due = after(rules.deadlines.header);
+        let first = if socket.speaks_http2() { Phase::Preface(due, PREFACE) } else { Phase::Head(due) };
         Self { socket, rules, phase: Mutex::new(first), head: Head::default(), refusal: None, alarm: None }
     }
 
@@ -97,6 +104,16 @@ impl Guarded {
         self.enter(Phase::Serving);
     }
 
+    /// A WebSocket's handshake is with its app. What follows may be silent for ever, and Pingora has one deadline for both.
+    pub fn awaiting(&self, within: Duration) {
+        self.enter(Phase::Awaiting(after(within)));
+    }
+
+    /// The app has not answered by then.
+    pub fn overdue(&self) -> bool {
+        matches!(self.phase(), Phase::Awaiting(due) if due <= Instant::now())
+    }
+
     /// The request is over and so is its body: another may come.
     pub fn idle(&self) {
         self.enter(Phase::Idle(after(self.rules.deadlines.idle)));
@@ -105,6 +122,19 @@ impl Guarded {
     /// The request is over, and its body may still be coming.
     pub fn ending(&self) {
         self.enter(Phase::Ending(after(self.rules.deadlines.header)));
+    }
+
+    /// Nothing more is written. Where the client may still be sending, it hears so before the connection closes.
+    pub(super) async fn leave(&mut self) -> io::Result<()> {
+        self.socket.shutdown().await?;
+        let mut passed_over = 0;
+        while matches!(self.phase(), Phase::Ending(_)) && passed_over <= FAREWELL_BYTES {
+            match self.read(&mut [0; 4096]).await? {
+                0 => break,
+                bytes => passed_over += bytes,
+            }
+        }
+        Ok(())
     }
 
     fn enter(&self, phase: Phase) {
@@ -117,8 +147,14 @@ impl Guarded {
 
     /// Whether the present deadline has passed; if not, this task is woken when it does.
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let (Phase::Idle(due) | Phase::Head(due) | Phase::Parsing(due) | Phase::Ending(due)) = self.phase() else {
-            return Poll::Pending;
+        let due = match self.phase() {
+            Phase::Serving => return Poll::Pending,
+            Phase::Preface(due, _)
+            | Phase::Idle(due)
+            | Phase::Head(due)
+            | Phase::Parsing(due)
+            | Phase::Awaiting(due)
+            | Phase::Ending(due) => due,
         };
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
         if alarm.deadline() != due {
@@ -127,8 +163,12 @@ impl Guarded {
         alarm.as_mut().poll(cx)
     }
 
-    /// Bytes of a head have come.
+    /// Bytes have come, before or between requests.
     fn look(&mut self, bytes: &[u8]) {
+        if let Phase::Preface(due, missing) = self.phase() {
+            let missing = missing.saturating_sub(bytes.len());
+            return self.enter(if missing == 0 { Phase::Serving } else { Phase::Preface(due, missing) });
+        }
         match self.head.feed(bytes) {
             Ok(false) if matches!(self.phase(), Phase::Idle(_)) => {
                 self.enter(Phase::Head(after(self.rules.deadlines.header)));
@@ -182,7 +222,7 @@ impl Guarded {
 impl AsyncRead for Guarded {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.poll_deadline(cx).is_ready() {
-            if matches!(self.phase(), Phase::Head(_) | Phase::Parsing(_)) {
+            if matches!(self.phase(), Phase::Preface(..) | Phase::Head(_) | Phase::Parsing(_)) {
                 self.rules.reception.cut_off();
             }
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
@@ -192,10 +232,13 @@ impl AsyncRead for Guarded {
         }
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(cx, buf))?;
-        if matches!(self.phase(), Phase::Idle(_) | Phase::Head(_)) && buf.filled().len() > before {
+        let looks = matches!(self.phase(), Phase::Preface(..) | Phase::Idle(_) | Phase::Head(_));
+        if looks && buf.filled().len() > before {
             self.look(&buf.filled()[before..]);
             if self.refusal.is_some() {
                 buf.set_filled(before);
+                // The farewell has a deadline of its own, which has just begun.
+                let _ = self.poll_deadline(cx);
                 return self.poll_farewell(cx);
             }
         }
@@ -206,7 +249,7 @@ impl AsyncRead for Guarded {
 impl AsyncWrite for Guarded {
     /// What the parser answers by itself is put into our words.
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if self.phase() == Phase::Serving {
+        if matches!(self.phase(), Phase::Serving | Phase::Awaiting(_)) {
             return Pin::new(&mut self.socket).poll_write(cx, buf);
         }
         if self.refusal.is_none() && matches!(self.phase(), Phase::Head(_) | Phase::Parsing(_)) {

@@ -1,30 +1,41 @@
 //! What changes on a request on its way to the upstream, and on its answer on the way back. Called where Pingora has
 //! already taken off what is hop-by-hop, so that nothing a client nominates can take our own fields away.
 
-use http::header::{AUTHORIZATION, COOKIE, HOST, SET_COOKIE};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, SET_COOKIE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::exchange::Exchange;
+use super::{framing, interim};
 use crate::gate::access::Permit;
 use crate::gate::client::{FORWARDED_FOR, REQUEST_ID};
 use crate::gate::credential::{self, Credential};
 
-/// Fields by which an earlier hop describes the request. From anyone but a trusted proxy they are claims, and go.
-const FORWARDED: [&str; 8] = [
-    FORWARDED_FOR,
-    "x-forwarded-proto",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-server",
-    "x-forwarded-prefix",
-    "x-real-ip",
+/// Fields by which an earlier hop describes the request, beside those that begin with [`FORWARDED`]. From anyone but a
+/// trusted proxy they are claims, and go.
+const FORWARDING: [&str; 7] = [
     "forwarded",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "true-client-ip",
+    "x-original-forwarded-for",
+    "x-original-host",
 ];
 
+const FORWARDED: &str = "x-forwarded-";
+
+const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const HOST_ASKED: HeaderName = HeaderName::from_static("x-forwarded-host");
+const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+
+/// The latter two are what some proxies say of a WebSocket.
+const SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
+
 /// Fields of an answer that concern one connection (RFC 9110 section 7.6.1).
-const HOP_BY_HOP: [&str; 4] = ["keep-alive", "proxy-authenticate", "proxy-connection", "trailer"];
+const HOP_BY_HOP: [&str; 6] =
+    ["connection", "keep-alive", "proxy-authenticate", "proxy-connection", "trailer", "upgrade"];
 
 pub fn to_upstream(request: &mut RequestHeader, exchange: &Exchange, permit: &Permit) -> Result<()> {
     let gateway = &exchange.configuration.gateway;
@@ -32,7 +43,10 @@ pub fn to_upstream(request: &mut RequestHeader, exchange: &Exchange, permit: &Pe
     let dropped: Vec<HeaderName> = request
         .headers
         .keys()
-        .filter(|name| gateway.identity.is_claimed(name) || (!trusted && is_forwarding(name)) || is_our_id(name))
+        .filter(|name| {
+            let believed = trusted && is_plainly_spelled(name);
+            gateway.identity.is_claimed(name) || (is_forwarding(name) && !believed) || is_spelled(name, REQUEST_ID)
+        })
         .cloned()
         .collect();
     for name in &dropped {
@@ -41,7 +55,7 @@ pub fn to_upstream(request: &mut RequestHeader, exchange: &Exchange, permit: &Pe
     if !gateway.forward_token && !matches!(credential::read(&request.headers), Ok(Credential::Absent)) {
         request.remove_header(&AUTHORIZATION);
     }
-    if request.headers.contains_key(COOKIE) {
+    if !gateway.api.cookies.may_pass(&request.headers) {
         let left = gateway.api.cookies.without_ours(&request.headers);
         request.remove_header(&COOKIE);
         if let Some(cookies) = left {
@@ -56,28 +70,40 @@ pub fn to_upstream(request: &mut RequestHeader, exchange: &Exchange, permit: &Pe
     Ok(())
 }
 
-/// `X-Forwarded-*`: appended to what a trusted proxy said, or said anew.
+/// `X-Forwarded-*`: appended to what a trusted proxy said, or said anew. Apps make links and decisions of these, and a proxy
+/// may have passed on what a client wrote: only what is plainly a scheme, a host or a port is kept.
 fn state_the_way(request: &mut RequestHeader, exchange: &Exchange, trusted: bool) -> Result<()> {
     let Some(arrival) = exchange.arrival else { return Ok(()) };
-    let host = request.headers.get(HOST).cloned();
     let fields = request.headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
     let mut chain: Vec<String> = fields.filter(|_| trusted).map(str::to_owned).collect();
     chain.push(arrival.address.peer.to_string());
     request.insert_header(FORWARDED_FOR, chain.join(", "))?;
-    if !request.headers.contains_key("x-forwarded-proto") {
-        request.insert_header("x-forwarded-proto", if exchange.over_tls { "https" } else { "http" })?;
+    if !is_said(request, &PROTO, |scheme| SCHEMES.contains(&scheme)) {
+        request.insert_header(PROTO, if exchange.over_tls { "https" } else { "http" })?;
     }
-    if let Some(host) = host.filter(|_| !request.headers.contains_key("x-forwarded-host")) {
-        request.insert_header("x-forwarded-host", host)?;
+    if !is_said(request, &HOST_ASKED, |host| framing::is_host(host.as_bytes())) {
+        request.remove_header(&HOST_ASKED);
+        if let Some(host) = request.headers.get(HOST).cloned() {
+            request.insert_header(HOST_ASKED, host)?;
+        }
+    }
+    if !is_said(request, &PORT, |port| !port.is_empty() && framing::is_port(port)) {
+        request.remove_header(&PORT);
     }
     Ok(())
+}
+
+/// Once, and in this form.
+fn is_said(request: &RequestHeader, name: &HeaderName, form: impl Fn(&str) -> bool) -> bool {
+    framing::only(&request.headers, name).is_some_and(|value| value.to_str().is_ok_and(form))
 }
 
 pub fn to_client(response: &mut ResponseHeader, request: &HeaderMap, exchange: &Exchange, guarded: bool) -> Result<()> {
     // RFC 9112 section 2.3: whatever the upstream speaks, this answer is in our version of HTTP.
     response.set_version(Version::HTTP_11);
-    for name in HOP_BY_HOP {
-        response.remove_header(name);
+    // The answer to a handshake is about its connection.
+    if !interim::switches(response.status) {
+        strip_hop_by_hop(response);
     }
     let cookies = &exchange.configuration.gateway.api.cookies;
     let set: Vec<HeaderValue> = response.headers.get_all(SET_COOKIE).iter().cloned().collect();
@@ -91,12 +117,27 @@ pub fn to_client(response: &mut ResponseHeader, request: &HeaderMap, exchange: &
     if guarded && !response.headers.contains_key("cache-control") && !response.headers.contains_key("expires") {
         response.insert_header("cache-control", "private")?;
     }
-    if !response.headers.contains_key("access-control-allow-origin") {
+    // An app that speaks of CORS at all is left to it.
+    if !response.headers.keys().any(|name| name.as_str().starts_with("access-control-")) {
         for (name, value) in cors(request, exchange) {
             response.append_header(name, value)?;
         }
     }
     response.insert_header(REQUEST_ID, exchange.request_id.as_str())
+}
+
+/// RFC 9110 section 7.6.1. How long the body is stays said: an app that nominates that cannot mean it.
+fn strip_hop_by_hop(response: &mut ResponseHeader) {
+    let nominations: Vec<HeaderValue> = response.headers.get_all(CONNECTION).iter().cloned().collect();
+    let nominated = nominations.iter().flat_map(|value| value.as_bytes().split(|b| *b == b','));
+    for name in nominated.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()) {
+        if ![CONTENT_LENGTH, TRANSFER_ENCODING].contains(&name) {
+            response.remove_header(&name);
+        }
+    }
+    for name in HOP_BY_HOP {
+        response.remove_header(name);
+    }
 }
 
 /// The fields that let a page of a trusted origin read an answer. Any other origin gets none.
@@ -110,17 +151,28 @@ pub fn cors(request: &HeaderMap, exchange: &Exchange) -> Vec<(HeaderName, Header
 }
 
 fn sets(set_cookie: &HeaderValue, ours: impl Fn(&str) -> bool) -> bool {
-    let name = set_cookie.as_bytes().split(|b| *b == b'=' || *b == b';').next().unwrap_or_default();
+    // A cookie without a name is sent back as its bare value, which may hold a name.
+    let pair = set_cookie.as_bytes().trim_ascii_start();
+    let pair = pair.strip_prefix(b"=").unwrap_or(pair);
+    let name = pair.split(|b| *b == b'=' || *b == b';').next().unwrap_or_default();
     std::str::from_utf8(name.trim_ascii()).is_ok_and(ours)
 }
 
 fn is_forwarding(name: &HeaderName) -> bool {
-    let folded: String = name.as_str().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    FORWARDED.contains(&folded.as_str())
+    begins_with(name, FORWARDED) || FORWARDING.iter().any(|field| is_spelled(name, field))
 }
 
-fn is_our_id(name: &HeaderName) -> bool {
-    let name = name.as_str().as_bytes();
-    name.len() == REQUEST_ID.len()
-        && name.iter().zip(REQUEST_ID.bytes()).all(|(got, ours)| *got == ours || !got.is_ascii_alphanumeric())
+/// In any spelling that an app may fold into this one.
+fn is_spelled(name: &HeaderName, field: &str) -> bool {
+    name.as_str().len() == field.len() && begins_with(name, field)
+}
+
+fn begins_with(name: &HeaderName, field: &str) -> bool {
+    let folded = name.as_str().bytes().map(|b| if b.is_ascii_alphanumeric() { b } else { b'-' });
+    name.as_str().len() >= field.len() && folded.zip(field.bytes()).all(|(got, wanted)| got == wanted)
+}
+
+/// As proxies write names. Another spelling came from further away.
+fn is_plainly_spelled(name: &HeaderName) -> bool {
+    name.as_str().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }

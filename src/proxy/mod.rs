@@ -2,35 +2,38 @@
 //! is at each of them is [`exchange::Exchange`].
 
 mod body;
+mod connection;
 pub mod crowd;
 mod exchange;
+mod failure;
 pub mod framing;
 pub mod guard;
 pub mod head;
 mod headers;
+mod interim;
 pub mod listener;
 mod proxy_protocol;
 pub mod reception;
 mod reply;
 mod socket;
+mod stall;
 pub mod upstream;
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::FutureExt;
 use http::header::TRANSFER_ENCODING;
 use http::{Method, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
-use pingora::{Error, ErrorSource, ErrorType, Result};
+use pingora::{Error, ErrorType, Result};
 
-use self::exchange::{Body, Exchange, Stage};
+use self::exchange::{Body, CLIENT_GONE, Exchange, Stage};
+use self::failure::{Failure, caught};
 use self::guard::Guarded;
 use self::upstream::Upstream;
 use crate::api::Call;
@@ -77,7 +80,7 @@ impl Proxy {
         match decided {
             Err(denial) => self.refuse(session, exchange, &denial).await,
             Ok(Admission::Preflight) => {
-                let reply = preflight(head);
+                let reply = reply::preflight(head);
                 self.reply(session, exchange, &reply).await
             }
             Ok(Admission::Own(endpoint)) => {
@@ -93,7 +96,8 @@ impl Proxy {
                 if tunnel {
                     session.set_read_timeout(None);
                 }
-                exchange.stage = Stage::Admitted { upstream, permit, tunnel, body: Body::begin() };
+                let turn = configuration.upstreams.get(upstream).ok_or_else(unadmitted)?.turn();
+                exchange.stage = Stage::Admitted { upstream, turn, permit, tunnel, body: Body::default() };
                 Ok(false)
             }
         }
@@ -175,18 +179,43 @@ impl ProxyHttp for Proxy {
     }
 
     async fn upstream_peer(&self, _: &mut Session, exchange: &mut Exchange) -> Result<Box<HttpPeer>> {
-        let Stage::Admitted { upstream, tunnel, .. } = &exchange.stage else { return Err(unadmitted()) };
-        exchange.configuration.upstreams.get(*upstream).ok_or_else(unadmitted)?.peer(*tunnel)
+        let Stage::Admitted { upstream, turn, tunnel, body, .. } = &mut exchange.stage else {
+            return Err(unadmitted());
+        };
+        // Where this is not the first try, what was sent of it is sent again.
+        body.bytes = 0;
+        exchange.configuration.upstreams.get(*upstream).ok_or_else(unadmitted)?.peer(*turn, *tunnel)
+    }
+
+    /// Nothing has been sent yet: whatever the method, the next server may be asked.
+    fn fail_to_connect(
+        &self,
+        _: &mut Session,
+        _: &HttpPeer,
+        exchange: &mut Exchange,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        if exchange.pass_over() {
+            exchange.upstream_failed(UpstreamError::Connect);
+            error.set_retry(true);
+        }
+        error
     }
 
     async fn upstream_request_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         request: &mut RequestHeader,
         exchange: &mut Exchange,
     ) -> Result<()> {
         caught(async {
-            let Stage::Admitted { permit, .. } = &exchange.stage else { return Err(unadmitted()) };
+            let Stage::Admitted { permit, upstream, tunnel, .. } = &exchange.stage else { return Err(unadmitted()) };
+            if *tunnel
+                && let (Some(guarded), Some(upstream)) =
+                    (Guarded::under(session), exchange.configuration.upstreams.get(*upstream))
+            {
+                guarded.awaiting(upstream.read_timeout);
+            }
             headers::to_upstream(request, exchange, permit)
         })
         .await
@@ -196,16 +225,18 @@ impl ProxyHttp for Proxy {
         &self,
         _: &mut Session,
         body: &mut Option<Bytes>,
-        _: bool,
+        whole: bool,
         exchange: &mut Exchange,
     ) -> Result<()> {
         let limit = exchange.configuration.gateway.max_body;
         let Stage::Admitted { body: coming, tunnel: false, .. } = &mut exchange.stage else { return Ok(()) };
-        coming.bytes += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        if let Some(piece) = body {
+            coming.take(piece);
+        }
         if coming.bytes > limit {
             return Err(Error::new_down(ErrorType::HTTPStatus(Denial::PayloadTooLarge.status().as_u16())));
         }
-        if coming.drips() {
+        if coming.drips() && !whole {
             return Err(Error::new_down(ErrorType::ReadTimedout));
         }
         Ok(())
@@ -223,7 +254,14 @@ impl ProxyHttp for Proxy {
             if !chunks && response.remove_header(&TRANSFER_ENCODING).is_some() {
                 session.set_keepalive(None);
             }
-            let Stage::Admitted { permit, .. } = &exchange.stage else { return Err(unadmitted()) };
+            let Stage::Admitted { permit, tunnel, .. } = &exchange.stage else { return Err(unadmitted()) };
+            if interim::switches(response.status) && !tunnel {
+                // RFC 9110 section 7.8: the client did not ask for it, and would not know what follows.
+                return Err(Error::new_up(ErrorType::InvalidHTTPHeader));
+            }
+            if let Some(guarded) = Guarded::under(session).filter(|_| interim::is_final(response.status)) {
+                guarded.serving();
+            }
             let guarded = permit.caller().is_some();
             headers::to_client(response, &session.req_header().headers, exchange, guarded)
         })
@@ -231,8 +269,18 @@ impl ProxyHttp for Proxy {
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, exchange: &mut Exchange) -> FailToProxy {
-        let denial = self.blame(error, exchange);
-        let begun = session.response_written().is_some();
+        let overdue = Guarded::under(session).is_some_and(Guarded::overdue);
+        let denial = match if overdue { Failure::TIMEOUT } else { Failure::of(error) } {
+            Failure::ClientGone => None,
+            Failure::Denied(denial) => Some(denial),
+            Failure::Upstream(kind, denial) => {
+                exchange.upstream_failed(kind);
+                Some(denial)
+            }
+        };
+        // Whatever was said before that, the access line says how it ended.
+        exchange.outcome = denial.as_ref().map_or(CLIENT_GONE, Denial::code);
+        let begun = session.response_written().is_some_and(|head| interim::is_final(head.status));
         if let (Some(denial), false) = (&denial, begun) {
             session.set_keepalive(None);
             // If the client cannot be told either, it is gone.
@@ -242,7 +290,7 @@ impl ProxyHttp for Proxy {
         FailToProxy { error_code, can_reuse_downstream: false }
     }
 
-    async fn logging(&self, session: &mut Session, _: Option<&Error>, exchange: &mut Exchange) {
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, exchange: &mut Exchange) {
         let status = session.response_written().map_or(0, |response| response.status.as_u16());
         let (gateway, head) = (&exchange.configuration.gateway, session.req_header());
         let route = exchange.arrival.as_ref().map_or("", |arrival| gateway.route_name(arrival));
@@ -267,72 +315,22 @@ impl ProxyHttp for Proxy {
         };
         line.write(&gateway.api.lines);
         let body_done = session.is_body_done();
-        if let Some(guarded) = Guarded::under(session) {
-            if body_done { guarded.idle() } else { guarded.ending() }
+        let Some(guarded) = Guarded::under(session) else { return };
+        if body_done {
+            return guarded.idle();
+        }
+        guarded.ending();
+        if error.is_some() {
+            // Pingora drops the connection next, and the answer with it if that is still on its way.
+            session.as_downstream_mut().shutdown().await;
         }
     }
-}
-
-impl Proxy {
-    /// Whose fault a failed exchange was; `None` if the client has gone.
-    fn blame(&self, error: &Error, exchange: &Exchange) -> Option<Denial> {
-        if let ErrorType::HTTPStatus(status) = error.etype()
-            && *status == Denial::PayloadTooLarge.status().as_u16()
-        {
-            return Some(Denial::PayloadTooLarge);
-        }
-        let (denial, kind) = match (error.esource(), error.etype()) {
-            (ErrorSource::Internal, _) => return Some(Denial::Internal),
-            (ErrorSource::Downstream, ErrorType::ReadTimedout) => return Some(Denial::RequestTimeout),
-            // What Pingora names itself: chunks or trailers that cannot be read.
-            (ErrorSource::Downstream, ErrorType::Custom(_)) => {
-                return Some(Denial::BadRequest("The body is not framed as it should be."));
-            }
-            (ErrorSource::Downstream, _) => return None,
-            (_, ErrorType::ConnectTimedout) => (Denial::UpstreamUnreachable, UpstreamError::Connect),
-            (_, ErrorType::ReadTimedout | ErrorType::WriteTimedout) => {
-                (Denial::UpstreamTimeout, UpstreamError::Timeout)
-            }
-            (_, ErrorType::ConnectRefused | ErrorType::ConnectError | ErrorType::ConnectNoRoute) => {
-                (Denial::UpstreamUnreachable, UpstreamError::Connect)
-            }
-            _ => (Denial::UpstreamUnreachable, UpstreamError::Broken),
-        };
-        if let Stage::Admitted { upstream, .. } = &exchange.stage
-            && let Some(upstream) = exchange.configuration.upstreams.get(*upstream)
-        {
-            exchange.configuration.gateway.api.metrics.upstream_failed(&upstream.name, kind);
-            tracing::warn!(upstream = upstream.name, ?kind, "an upstream failed");
-        }
-        Some(denial)
-    }
-}
-
-/// To a page of a trusted origin: it may make the request it asks about.
-fn preflight(head: &RequestHeader) -> Reply {
-    let mut reply = Reply::no_content().with("access-control-max-age", "600");
-    for (granted, asked) in [
-        ("access-control-allow-methods", "access-control-request-method"),
-        ("access-control-allow-headers", "access-control-request-headers"),
-    ] {
-        if let Some(wish) = head.headers.get(asked).and_then(|value| value.to_str().ok()) {
-            reply = reply.with(granted, wish);
-        }
-    }
-    reply
 }
 
 /// A label and a log value from a fixed set, whatever the client calls its method.
 fn known(method: &Method) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
     KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
-}
-
-/// Pingora closes the connection of a hook that panics, without a word: this makes it an answer. [`crate::telemetry`]
-/// counts it.
-async fn caught<T>(hook: impl Future<Output = Result<T>>) -> Result<T> {
-    let internal = |_| Err(Error::new_in(ErrorType::InternalError));
-    AssertUnwindSafe(hook).catch_unwind().await.unwrap_or_else(internal)
 }
 
 /// A hook was called that only an admitted request reaches: our mistake, and so a no.

@@ -3,7 +3,7 @@
 
 use http::header::STRICT_TRANSPORT_SECURITY;
 use pingora::Result;
-use pingora::http::ResponseHeader;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
 
 use super::exchange::Exchange;
@@ -31,6 +31,20 @@ pub async fn write(session: &mut Session, reply: &Reply, exchange: &Exchange) ->
     }
     session.write_response_header(Box::new(header), false).await?;
     session.write_response_body(Some(reply.body.clone()), true).await
+}
+
+/// To a page of a trusted origin: it may make the request it asks about.
+pub fn preflight(head: &RequestHeader) -> Reply {
+    let mut reply = Reply::no_content().with("access-control-max-age", "600");
+    for (granted, asked) in [
+        ("access-control-allow-methods", "access-control-request-method"),
+        ("access-control-allow-headers", "access-control-request-headers"),
+    ] {
+        if let Some(wish) = head.headers.get(asked).and_then(|value| value.to_str().ok()) {
+            reply = reply.with(granted, wish);
+        }
+    }
+    reply
 }
 
 /// The whole answer as HTTP/1 has it, after which the connection ends; for requests that never became an exchange.

@@ -1,4 +1,4 @@
-//! The socket under a guarded connection, with or without TLS, and what Pingora wants to know of one.
+//! The socket under a guarded connection, with or without TLS, and who is at its other end.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -6,35 +6,34 @@ use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use async_trait::async_trait;
 use pingora::protocols::l4::socket::SocketAddr as PingoraAddr;
-use pingora::protocols::l4::stream::Stream as Buffered;
-use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::tls::SslDigest;
-use pingora::protocols::{
-    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
-    UniqueIDType,
-};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use pingora::protocols::{SocketDigest, UniqueIDType};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-use super::guard::Guarded;
+use super::stall::Stall;
 use crate::tls;
+
+/// How long a client may take nothing of what is written to it.
+const STALL: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub struct Socket {
     stream: Stream,
-    id: UniqueIDType,
+    stall: Stall,
     peer: IpAddr,
-    digest: Arc<SocketDigest>,
-    tls: Option<Arc<SslDigest>>,
+    pub(super) id: UniqueIDType,
+    pub(super) digest: Arc<SocketDigest>,
+    pub(super) tls: Option<Arc<SslDigest>>,
 }
 
 #[derive(Debug)]
 enum Stream {
-    Plain(Box<Buffered>),
+    Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
@@ -42,14 +41,15 @@ impl Socket {
     /// `peer`: who is at the other end, which behind a load balancer is not the balancer.
     pub fn plain(tcp: TcpStream, peer: SocketAddr) -> Self {
         let (id, digest) = identify(&tcp, peer);
-        Self { stream: Stream::Plain(Box::new(tcp.into())), id, peer: peer.ip(), digest, tls: None }
+        Self { stream: Stream::Plain(tcp), stall: Stall::after(STALL), id, peer: peer.ip(), digest, tls: None }
     }
 
     pub fn tls(stream: TlsStream<TcpStream>, peer: SocketAddr) -> Self {
         let (id, digest) = identify(stream.get_ref().0, peer);
         // Only that it is there matters: to Pingora, and to whoever asks whether a request came over TLS.
         let tls = SslDigest::new("", "", None, None, Vec::new());
-        Self { stream: Stream::Tls(Box::new(stream)), id, peer: peer.ip(), digest, tls: Some(Arc::new(tls)) }
+        let (stream, stall) = (Stream::Tls(Box::new(stream)), Stall::after(STALL));
+        Self { stream, stall, id, peer: peer.ip(), digest, tls: Some(Arc::new(tls)) }
     }
 
     pub fn peer(&self) -> IpAddr {
@@ -75,75 +75,58 @@ pub fn peer_ip(peer: Option<&PingoraAddr>) -> IpAddr {
     peer.and_then(PingoraAddr::as_inet).map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), SocketAddr::ip)
 }
 
-macro_rules! either {
-    ($socket:expr, $stream:ident => $call:expr) => {
-        match &mut $socket.stream {
-            Stream::Plain($stream) => $call,
-            Stream::Tls($stream) => $call,
-        }
-    };
-}
-
 impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        either!(self, stream => Pin::new(stream).poll_read(cx, buf))
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
     }
 }
 
 impl AsyncWrite for Socket {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        either!(self, stream => Pin::new(stream).poll_write(cx, buf))
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let Self { stream, stall, .. } = self.get_mut();
+        let written = match stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        };
+        stall.watch(written, cx)
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, stream => Pin::new(stream).poll_flush(cx))
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { stream, stall, .. } = self.get_mut();
+        match stream {
+            // Holds nothing back, and so cannot say whether what was written has been taken.
+            Stream::Plain(_) => Poll::Ready(Ok(())),
+            Stream::Tls(stream) => stall.watch(Pin::new(stream).poll_flush(cx), cx),
+        }
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, stream => Pin::new(stream).poll_shutdown(cx))
-    }
-}
-
-#[async_trait]
-impl Shutdown for Guarded {
-    async fn shutdown(&mut self) {
-        // The other end may have gone first, which comes to the same.
-        let _ = AsyncWriteExt::shutdown(&mut self.socket).await;
-    }
-}
-
-impl UniqueID for Guarded {
-    fn id(&self) -> UniqueIDType {
-        self.socket.id
-    }
-}
-
-impl Ssl for Guarded {
-    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
-        self.socket.tls.clone()
-    }
-
-    fn selected_alpn_proto(&self) -> Option<ALPN> {
-        self.socket.speaks_http2().then_some(ALPN::H2)
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { stream, stall, .. } = self.get_mut();
+        match stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tls(stream) => stall.watch(Pin::new(stream).poll_shutdown(cx), cx),
+        }
     }
 }
 
-impl Peek for Guarded {}
-
-impl GetTimingDigest for Guarded {
-    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        Vec::new()
+impl Drop for Socket {
+    /// What nobody takes is let go. The system would go on offering it for minutes: megabytes of it, on a connection that no
+    /// cap counts any more.
+    fn drop(&mut self) {
+        if self.stall.lasts() {
+            let tcp = match &self.stream {
+                Stream::Plain(stream) => stream,
+                Stream::Tls(stream) => stream.get_ref().0,
+            };
+            // If it is gone already, so is what waited.
+            let _ = tcp.set_zero_linger();
+        }
     }
 }
 
-impl GetProxyDigest for Guarded {
-    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        None
-    }
-}
-
-impl GetSocketDigest for Guarded {
-    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        Some(Arc::clone(&self.socket.digest))
-    }
-}
+#[cfg(test)]
+#[path = "socket_tests.rs"]
+mod tests;

@@ -1,4 +1,5 @@
-//! Named upstreams and their servers: one is chosen in turn, and has a deadline for every step.
+//! Named upstreams and their servers: one is chosen in turn, past those that cannot be connected to, and has a deadline for
+//! every step.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -19,6 +20,14 @@ pub enum Server {
     Unix(PathBuf),
 }
 
+/// Which server a request goes to: one in its turn, then those after it. Its own, so that requests at the same time do not
+/// push each other back to a server that was tried already.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    first: usize,
+    passed_over: usize,
+}
+
 #[derive(Debug)]
 pub struct Upstream {
     pub name: String,
@@ -36,10 +45,20 @@ impl Upstream {
         Self { name, servers, connect_timeout, read_timeout, next: AtomicUsize::new(0) }
     }
 
-    /// The next server in turn. `tunnel`: a WebSocket, which may be silent for as long as it likes.
-    pub fn peer(&self, tunnel: bool) -> Result<Box<HttpPeer>> {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        let server = self.servers.get(turn % self.servers.len().max(1));
+    /// The next server's turn.
+    pub fn turn(&self) -> Turn {
+        Turn { first: self.next.fetch_add(1, Ordering::Relaxed), passed_over: 0 }
+    }
+
+    /// Past a server that could not be connected to. False: each has been tried.
+    pub fn pass_over(&self, turn: &mut Turn) -> bool {
+        turn.passed_over += 1;
+        turn.passed_over < self.servers.len()
+    }
+
+    /// `tunnel`: a WebSocket, which may be silent for as long as it likes.
+    pub fn peer(&self, turn: Turn, tunnel: bool) -> Result<Box<HttpPeer>> {
+        let server = self.servers.get(turn.first.wrapping_add(turn.passed_over) % self.servers.len().max(1));
         let server = server.ok_or_else(|| pingora::Error::new(pingora::ErrorType::ConnectNoRoute))?;
         let mut peer = match server {
             Server::Tcp { address, tls } => HttpPeer::new(*address, tls.is_some(), tls.clone().unwrap_or_default()),

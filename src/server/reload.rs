@@ -43,6 +43,10 @@ impl Running {
             settings::Server { max_request_body: self.settings.server.max_request_body, ..old.server };
         (self.settings.store, self.settings.passwords, self.settings.log) = (old.store, old.passwords, old.log);
         (self.settings.auth.algorithm, self.settings.auth.secrets) = (old.auth.algorithm, old.auth.secrets);
+        let access_ttl = self.settings.auth.access_ttl;
+        if let Err(error) = self.signing.live_for(access_ttl, self.clock.now().wall).await {
+            tracing::warn!(%error, "the signing keys could not be read again; their next change will do it");
+        }
         current.store(Arc::new(self.configure(upstreams)));
         tracing::info!("the configuration was reloaded");
     }

@@ -16,7 +16,7 @@ pub struct AccessLine<'a> {
     pub path: &'a str,
     pub route: &'a str,
     pub status: u16,
-    /// `allowed`, or the error's code.
+    /// `allowed`, `client_gone`, or the error's code.
     pub outcome: &'a str,
     pub user: Option<String>,
     pub took: Duration,

@@ -1,4 +1,5 @@
-//! Apps that this project did not write, on free ports: Debian's nginx and Python's web server, each showing a folder.
+//! Apps that this project did not write, on free ports: Debian's nginx and Python's web server, each showing a
+//! folder; and Python's WSGI server.
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -41,13 +42,21 @@ impl App {
     }
 
     pub fn python(root: &Path) -> Self {
-        let mut child = Command::new("python3")
-            .args(["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory"])
-            .arg(root)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("Python is installed: scripts/setup test");
+        let mut command = Command::new("python3");
+        command.args(["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory"]).arg(root);
+        Self::that_says_its_port(command)
+    }
+
+    /// Python's own WSGI server. Answers with what the app finds in its environment of the request's fields, as JSON.
+    pub fn wsgi() -> Self {
+        let mut command = Command::new("python3");
+        command.args(["-u", "-c", WSGI]);
+        Self::that_says_its_port(command)
+    }
+
+    fn that_says_its_port(mut command: Command) -> Self {
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("Python is installed: scripts/setup test");
         let mut said = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
         let port = said.split_whitespace().skip_while(|word| *word != "port").nth(1);
@@ -55,6 +64,25 @@ impl App {
         Self { address: (Ipv4Addr::LOCALHOST, port).into(), child, _folder: tempfile::tempdir().unwrap() }
     }
 }
+
+const WSGI: &str = r#"
+import json
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+class Quiet(WSGIRequestHandler):
+    def log_message(self, *_):
+        pass
+
+def app(environ, start_response):
+    told = {name: value for name, value in environ.items() if name.startswith("HTTP_")}
+    body = json.dumps(told).encode()
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+    return [body]
+
+server = make_server("127.0.0.1", 0, app, handler_class=Quiet)
+print("port", server.server_port)
+server.serve_forever()
+"#;
 
 impl Drop for App {
     fn drop(&mut self) {

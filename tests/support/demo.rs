@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::{Answer, BINARY, send};
 
@@ -21,6 +22,8 @@ pub struct Demo {
     pub said: String,
     /// Kept open: it may have more to say.
     _stdout: BufReader<ChildStdout>,
+    /// Where it keeps its store; gone with it.
+    pub temporary: TempDir,
 }
 
 impl Demo {
@@ -31,7 +34,9 @@ impl Demo {
 
     /// The demo that this command starts, on free ports.
     pub fn of(command: &mut Command) -> Self {
+        let temporary = tempfile::tempdir().unwrap();
         let mut child = command
+            .env("TMPDIR", temporary.path())
             .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -55,7 +60,7 @@ impl Demo {
             rest.split(end).next().unwrap().parse().unwrap()
         };
         let (listen, admin_listen) = (address("sample app on http://", ','), address("metrics are on http://", '/'));
-        Self { listen, admin_listen, child, users, said, _stdout: stdout }
+        Self { listen, admin_listen, child, users, said, _stdout: stdout, temporary }
     }
 
     pub fn signal(&self, signal: Signal) {

@@ -14,6 +14,10 @@ use super::gateway::{House, usual};
 pub const ACCESS_SECRET: &str = "the access secret of these tests, long enough";
 pub const REFRESH_SECRET: &str = "the refresh secret of these tests, long enough";
 
+/// What [`HS256`] takes from the environment.
+pub const SECRETS: [(&str, &str); 2] =
+    [("ACCESS_TOKEN_SECRET", ACCESS_SECRET), ("REFRESH_TOKEN_SECRET", REFRESH_SECRET)];
+
 pub const HS256: &str = r#"
 [auth]
 algorithm = "HS256"
@@ -23,8 +27,7 @@ refresh_secret = "${REFRESH_TOKEN_SECRET}"
 
 /// The usual rules and users, with tokens that these tests can sign. `auth` adds keys of that table.
 pub fn hs256_house(app: SocketAddr, auth: &str) -> Arc<House> {
-    let secrets = [("ACCESS_TOKEN_SECRET", ACCESS_SECRET), ("REFRESH_TOKEN_SECRET", REFRESH_SECRET)];
-    let house = House::with_env(&usual(app, "", &format!("{HS256}{auth}")), &secrets);
+    let house = House::with_env(&usual(app, "", &format!("{HS256}{auth}")), &SECRETS);
     house.add_usual_users();
     house
 }

@@ -189,6 +189,14 @@ impl Log {
         })
     }
 
+    /// The line that a test waits for is mostly among the last: it is looked for from the end.
+    fn wait_for_last(&self, wanted: &dyn Fn(&str) -> bool) -> Option<String> {
+        let found = |lines: &Vec<String>| lines.iter().rev().find(|line| wanted(line)).cloned();
+        let lines = self.lines.lock().unwrap();
+        let (lines, _) = self.grew.wait_timeout_while(lines, PATIENCE, |lines| found(lines).is_none()).unwrap();
+        found(&lines)
+    }
+
     fn wait_for(&self, wanted: &dyn Fn(&str) -> bool) -> Option<String> {
         let found = |lines: &Vec<String>| lines.iter().find(|line| wanted(line)).cloned();
         let lines = self.lines.lock().unwrap();
@@ -260,6 +268,13 @@ impl Gateway {
     /// The first line that holds `text`, as soon as there is one.
     pub fn wait_for_line(&self, text: &str) -> String {
         self.log.wait_for(&|line| line.contains(text)).unwrap_or_else(|| panic!("no {text:?} in\n{}", self.log()))
+    }
+
+    /// What the access log says of the request with this id, in either format.
+    pub fn access_line(&self, request_id: &str) -> String {
+        let is_access = |line: &str| line.starts_with("access ") || line.contains("\"log\":\"access\"");
+        let line = self.log.wait_for_last(&|line| line.contains(request_id) && is_access(line));
+        line.unwrap_or_else(|| panic!("no access line of {request_id} in\n{}", self.log()))
     }
 
     pub fn signal(&self, signal: Signal) {

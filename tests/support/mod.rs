@@ -14,9 +14,13 @@ pub mod demo;
 pub mod dice;
 pub mod forge;
 pub mod gateway;
+pub mod golden;
+pub mod http2;
 pub mod ledger;
+pub mod mistakes;
 pub mod nasty;
 pub mod origin;
+pub mod played;
 pub mod problem;
 pub mod readme;
 pub mod rules;
@@ -97,4 +101,22 @@ pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
         std::thread::sleep(STEP);
     }
     panic!("in vain: {what}");
+}
+
+/// What stands behind `%41` and its like; what is not of that form stays.
+pub fn percent_decoded(text: &str) -> String {
+    let mut bytes = text.bytes().peekable();
+    let mut decoded = Vec::new();
+    while let Some(byte) = bytes.next() {
+        let rest: Vec<u8> = bytes.clone().take(2).collect();
+        let escaped = std::str::from_utf8(&rest).ok().filter(|hex| byte == b'%' && hex.len() == 2);
+        match escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(escaped) => {
+                decoded.push(escaped);
+                bytes.nth(1);
+            }
+            None => decoded.push(byte),
+        }
+    }
+    String::from_utf8(decoded).unwrap()
 }

@@ -61,6 +61,11 @@ impl Origin {
         self.seen.lock().unwrap().clone()
     }
 
+    /// The same, and forget it.
+    pub fn take(&self) -> Vec<Seen> {
+        std::mem::take(&mut self.seen.lock().unwrap())
+    }
+
     /// What came last.
     pub fn last(&self) -> Seen {
         self.seen.lock().unwrap().last().cloned().expect("the app was asked nothing")
@@ -68,6 +73,8 @@ impl Origin {
 }
 
 fn serve(mut stream: TcpStream, kept: &Mutex<Vec<Seen>>, handler: &Handler) {
+    // A head and a body are two writes: without this, the second would wait 40 ms for the first to be acknowledged.
+    stream.set_nodelay(true).unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     // A connection that breaks is its test's business.
     while let Some(seen) = read(&mut reader) {
@@ -79,14 +86,19 @@ fn serve(mut stream: TcpStream, kept: &Mutex<Vec<Seen>>, handler: &Handler) {
     let _ = stream.shutdown(std::net::Shutdown::Both);
 }
 
-fn read(reader: &mut BufReader<TcpStream>) -> Option<Seen> {
+/// The head of a request; its body is still to come. `None`: the other end closed instead.
+pub fn read_head(reader: &mut impl BufRead) -> Option<Seen> {
     let line = read_line(reader).filter(|line| !line.is_empty())?;
     let mut fields = Vec::new();
     while let Some(field) = read_line(reader).filter(|line| !line.is_empty()) {
         let (name, value) = field.split_once(':')?;
         fields.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let mut seen = Seen { line, fields, body: Vec::new() };
+    Some(Seen { line, fields, body: Vec::new() })
+}
+
+fn read(reader: &mut BufReader<TcpStream>) -> Option<Seen> {
+    let mut seen = read_head(reader)?;
     let length = seen.all("content-length").first().map(|length| length.parse::<usize>().unwrap());
     if let Some(length) = length {
         seen.body.resize(length, 0);

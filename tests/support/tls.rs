@@ -43,7 +43,11 @@ pub type Stream = StreamOwned<ClientConnection, TcpStream>;
 
 /// A connection whose handshake has been made; the error says why not.
 pub fn client(to: SocketAddr, certificate: &Certificate, alpn: &[&[u8]]) -> io::Result<Stream> {
-    let tcp = TcpStream::connect(to)?;
+    client_over(TcpStream::connect(to)?, certificate, alpn)
+}
+
+/// The same on a connection on which something has been said already.
+pub fn client_over(tcp: TcpStream, certificate: &Certificate, alpn: &[&[u8]]) -> io::Result<Stream> {
     tcp.set_read_timeout(Some(PATIENCE))?;
     let connection = ClientConnection::new(certificate.trusting(alpn), "gw.example".try_into().unwrap()).unwrap();
     let mut stream = StreamOwned::new(connection, tcp);
@@ -59,6 +63,10 @@ pub struct Secure(Stream);
 impl Secure {
     pub fn to(address: SocketAddr, certificate: &Certificate, alpn: &[&[u8]]) -> Self {
         Self(client(address, certificate, alpn).unwrap())
+    }
+
+    pub fn over(tcp: TcpStream, certificate: &Certificate) -> Self {
+        Self(client_over(tcp, certificate, &[]).unwrap())
     }
 
     /// The whole answer, which has a length.

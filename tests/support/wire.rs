@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use super::Answer;
 use super::gateway::PATIENCE;
+use super::origin::{Seen, read_head};
 
 pub struct Wire {
     pub stream: BufReader<TcpStream>,
@@ -12,7 +13,10 @@ pub struct Wire {
 
 impl Wire {
     pub fn to(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+        Self::over(TcpStream::connect(address).unwrap())
+    }
+
+    pub fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream: BufReader::new(stream) }
@@ -24,13 +28,51 @@ impl Wire {
         self
     }
 
-    /// The head of an answer, and its body where it has a length. `None`: the other end closed instead.
+    /// A request without a body.
+    pub fn ask(&mut self, method: &str, path: &str, fields: &[(&str, &str)]) -> &mut Self {
+        let fields: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        self.send(format!("{method} {path} HTTP/1.1\r\nhost: gw.example\r\n{fields}\r\n"))
+    }
+
+    /// The head of an answer, and its body where it has a length or comes in chunks. `None`: the other end closed instead.
     pub fn answer(&mut self) -> Option<Answer> {
         let (status, headers) = self.head()?;
-        let length = headers.get("content-length").map_or(0, |length| length.to_str().unwrap().parse().unwrap());
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body).unwrap();
+        let body = if headers.get("transfer-encoding").is_some_and(|coding| coding == "chunked") {
+            let chunks = std::iter::from_fn(|| Some(self.chunk().expect("a whole body")).filter(|c| !c.is_empty()));
+            chunks.flatten().collect()
+        } else {
+            let length = headers.get("content-length").map_or(0, |length| length.to_str().unwrap().parse().unwrap());
+            self.exactly(length).expect("a whole body")
+        };
         Some(Answer { status, headers, body: String::from_utf8(body).unwrap() })
+    }
+
+    /// The head of a request, where this is the app's end of a connection. `None`: the other end closed instead.
+    pub fn request(&mut self) -> Option<Seen> {
+        read_head(&mut self.stream)
+    }
+
+    /// One chunk of a body; the last is empty. `None`: the other end closed before it was whole.
+    pub fn chunk(&mut self) -> Option<Vec<u8>> {
+        let size = usize::from_str_radix(self.line()?.split(';').next()?, 16).ok()?;
+        let chunk = self.exactly(size)?;
+        self.line().filter(String::is_empty)?;
+        Some(chunk)
+    }
+
+    /// `None`: the other end closed before that.
+    pub fn exactly(&mut self, length: usize) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        self.stream.read_exact(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    /// Everything until the other end closes.
+    pub fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        // A reset ends it as well.
+        let _ = self.stream.read_to_end(&mut rest);
+        rest
     }
 
     pub fn head(&mut self) -> Option<(u16, http::HeaderMap)> {

@@ -104,6 +104,9 @@ fn listen(s: &mut Section<'_>) -> Vec<SocketAddr> {
 fn trusted_proxies(s: &mut Section<'_>) -> Vec<IpNet> {
     let parse = |text: &str| {
         let block: IpNet = text.parse().map_err(|_| "a CIDR block is ADDRESS/BITS, like \"10.0.0.0/8\"")?;
+        if matches!(block.addr(), IpAddr::V6(ip) if ip.to_ipv4_mapped().is_some()) {
+            return Err("write a block of IPv4 as one, like \"10.0.0.0/8\"");
+        }
         if block == block.trunc() { Ok(block) } else { Err("this block has bits set beyond its prefix") }
     };
     let blocks = s.list("trusted_proxies", parse).unwrap_or_default();

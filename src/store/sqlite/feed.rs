@@ -11,7 +11,7 @@ use crate::gate::time::Timestamp;
 use crate::store::{ChangeEvent, Changes, Epoch, FeedPosition, Result, StoreError, Subject, UserId};
 
 /// How often the watcher looks. Revocations by another process are heard within this.
-const POLL: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(20);
 
 /// Entries older than this, and beyond this many, are trimmed.
 const KEEP_FOR: Duration = Duration::from_secs(3600);

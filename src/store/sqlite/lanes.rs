@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -25,11 +24,8 @@ const READERS: usize = 2;
 /// The most writes that share one commit.
 const BATCH: usize = 512;
 
-/// How long another process's write is waited for.
-const BUSY: Duration = Duration::from_secs(2);
-
-/// Runs on a connection, and returns what tells the caller once the outcome is durable.
-type Job = Box<dyn FnOnce(&Connection) -> Report + Send>;
+/// Runs on a connection, or is told why it cannot, and returns what tells the caller once the outcome is durable.
+type Job = Box<dyn FnOnce(std::result::Result<&Connection, &str>) -> Report + Send>;
 /// Whether the job itself worked, and how to tell its caller.
 type Report = (bool, Tell);
 /// Called with the commit's failure, if it failed.
@@ -70,8 +66,9 @@ impl Lanes {
         let made = OpenOptions::new().create(true).append(true).mode(0o600).open(path);
         made.map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
         let connect = || -> Result<Connection> {
-            let db = Connection::open(path).map_err(unavailable)?;
-            schema::recognise(&db, BUSY)?;
+            let mut db = Connection::open(path).map_err(unavailable)?;
+            schema::wait_in_turn(&mut db)?;
+            schema::recognise(&db)?;
             schema::prepare(&db)?;
             Ok(db)
         };
@@ -136,8 +133,11 @@ impl Lanes {
     ) -> Result<T> {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |db| {
-            let outcome = catch_unwind(AssertUnwindSafe(|| work(db)))
-                .unwrap_or_else(|_| Err(StoreError::Unavailable("the operation panicked".into())));
+            let outcome = match db {
+                Ok(db) => catch_unwind(AssertUnwindSafe(|| work(db)))
+                    .unwrap_or_else(|_| Err(StoreError::Unavailable("the operation panicked".into()))),
+                Err(why) => Err(StoreError::Unavailable(why.into())),
+            };
             let worked = outcome.is_ok();
             let report = move |failure: Option<&str>| {
                 let outcome = match failure {
@@ -172,7 +172,7 @@ fn read_all(db: &Connection, jobs: &Mutex<Receiver<Job>>) {
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
-        let (_, report) = job(db);
+        let (_, report) = job(Ok(db));
         report(None);
     }
 }
@@ -182,15 +182,13 @@ fn write_all(db: &Connection, jobs: &Receiver<Job>, commits: &AtomicU64) {
     while let Ok(first) = jobs.recv() {
         let batch: Vec<Job> = std::iter::once(first).chain(jobs.try_iter()).take(BATCH).collect();
         if let Err(error) = db.execute_batch("BEGIN IMMEDIATE") {
-            // Nothing has run, and dropping the jobs tells their callers so.
             tracing::error!(%error, "the store cannot begin to write");
+            batch.into_iter().for_each(|job| refuse(job, &error.to_string())(None));
             continue;
         }
-        // A full or failing disk makes SQLite undo the whole transaction: a job that ran after that would be on its own.
-        let together = batch.into_iter().filter(|_| !db.is_autocommit());
-        let reports: Vec<_> = together.map(|job| in_savepoint(db, job)).collect();
+        let reports: Vec<_> = batch.into_iter().map(|job| in_savepoint(db, job)).collect();
         let failure = if db.is_autocommit() {
-            Some("the database undid the transaction; is the disk full?".to_owned())
+            Some(UNDONE.to_owned())
         } else {
             db.execute_batch("COMMIT").err().map(|error| {
                 // After a failed commit the transaction may still be open.
@@ -203,12 +201,22 @@ fn write_all(db: &Connection, jobs: &Receiver<Job>, commits: &AtomicU64) {
     }
 }
 
+/// A full or failing disk makes SQLite undo the whole transaction: a job that ran after that would be on its own.
+const UNDONE: &str = "the database undid the transaction; is the disk full?";
+
+fn refuse(job: Job, why: &str) -> Tell {
+    job(Err(why)).1
+}
+
 /// One job's failure undoes that job alone.
 fn in_savepoint(db: &Connection, job: Job) -> Tell {
-    if db.execute_batch("SAVEPOINT job").is_err() {
-        return Box::new(move |_| drop(job));
+    if db.is_autocommit() {
+        return refuse(job, UNDONE);
     }
-    let (worked, report) = job(db);
+    if let Err(error) = db.execute_batch("SAVEPOINT job") {
+        return refuse(job, &error.to_string());
+    }
+    let (worked, report) = job(Ok(db));
     let end = if worked { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
     match db.execute_batch(end) {
         Ok(()) => report,

@@ -1,5 +1,7 @@
 //! The tables, and the steps from one version of them to the next. Forward only.
 
+use std::time::Duration;
+
 use rusqlite::Connection;
 
 use super::rows::unavailable;
@@ -52,8 +54,7 @@ CREATE TABLE feed (
 "];
 
 /// Before anything is changed: whether this is an empty file or a store that this program can bring up to date.
-pub(super) fn recognise(db: &Connection, busy: std::time::Duration) -> Result<()> {
-    db.busy_timeout(busy).map_err(unavailable)?;
+pub(super) fn recognise(db: &Connection) -> Result<()> {
     // One statement, so that another process which makes the tables at this moment is seen before or after it has.
     let found = "SELECT user_version, (SELECT count(*) FROM sqlite_schema),
         (SELECT count(*) FROM pragma_table_info('users') WHERE name IN ('id', 'password_hash', 'epoch'))
@@ -76,12 +77,35 @@ pub(super) fn prepare(db: &Connection) -> Result<()> {
         .map_err(unavailable)
 }
 
+/// The first thing on every connection: whatever comes after may find another process writing.
+pub(super) fn wait_in_turn(db: &mut Connection) -> Result<()> {
+    db.busy_handler(Some(wait_for_a_turn)).map_err(unavailable)
+}
+
+/// Another process writes: its turn is over within milliseconds, and the next begins right after it. Whoever looks rarely,
+/// as SQLite's own handler soon does, may never find the gap; so look often, at uneven times, for about two seconds.
+fn wait_for_a_turn(looks: i32) -> bool {
+    let nap = Duration::from_micros(400 + 150 * u64::from(looks.unsigned_abs() % 8));
+    std::thread::sleep(nap);
+    looks < 2000
+}
+
 pub(super) fn migrate(db: &mut Connection) -> Result<()> {
+    // A command that only reads must not wait for a turn to write.
+    if missing(db)?.is_empty() {
+        return Ok(());
+    }
     let step = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(unavailable)?;
-    let version: u32 = step.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(unavailable)?;
-    for sql in STEPS.iter().skip(version as usize) {
+    for sql in missing(&step)? {
         step.execute_batch(sql).map_err(unavailable)?;
     }
     step.pragma_update(None, "user_version", STEPS.len() as u32).map_err(unavailable)?;
     step.commit().map_err(unavailable)
+}
+
+/// The steps that this database has not made.
+fn missing(db: &Connection) -> Result<&'static [&'static str]> {
+    let version: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(unavailable)?;
+    // A newer version has been recognised before this.
+    Ok(STEPS.get(version as usize..).unwrap_or_default())
 }

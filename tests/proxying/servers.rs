@@ -1,0 +1,132 @@
+//! Several servers of one upstream: each in its turn, and past those that cannot be connected to.
+
+use std::io::{BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
+
+use crate::support::origin::{Origin, answer, read_head};
+use crate::{public, public_app};
+
+fn named(name: &'static str) -> Origin {
+    Origin::with(move |_, stream| {
+        answer(stream, "200 OK", &[], name.as_bytes());
+        true
+    })
+}
+
+fn dead() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn servers(addresses: &[SocketAddr]) -> Vec<String> {
+    addresses.iter().map(ToString::to_string).collect()
+}
+
+const CONNECT_ERRORS: &str = "portcullis_upstream_errors_total{kind=\"connect\",upstream=\"app\"}";
+
+#[test]
+fn servers_take_turns() {
+    let [one, two, three] = ["one", "two", "three"].map(named);
+    let gateway = public(&servers(&[one.address, two.address, three.address]), "", "");
+    let mut answers: Vec<String> = (0..9).map(|_| gateway.get("/x", &[]).body).collect();
+    answers.sort();
+    assert_eq!(answers, ["one", "one", "one", "three", "three", "three", "two", "two", "two"]);
+}
+
+#[test]
+fn a_server_that_cannot_be_connected_to_is_passed_over() {
+    let alive = named("alive");
+    let gateway = public(&servers(&[dead(), alive.address, dead()]), "", "");
+    for method in ["GET", "POST", "GET", "DELETE", "GET", "PUT"] {
+        // Nothing was sent to the dead one: even a POST may go to the next.
+        let answered = gateway.send(method, "/x", &[], Some(b"body"));
+        assert_eq!((answered.status, answered.body.as_str()), (200, "alive"), "{method}");
+    }
+    let seen = alive.seen();
+    assert_eq!(seen.len(), 6, "each request once");
+    assert!(seen.iter().all(|seen| seen.body == b"body"));
+    assert!(gateway.metric(CONNECT_ERRORS) >= 2.0, "the dead are counted");
+}
+
+#[test]
+fn requests_at_the_same_time_are_all_passed_on_to_the_living() {
+    let alive = named("alive");
+    let gateway = public(&servers(&[dead(), alive.address]), "", "");
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..10 {
+                    assert_eq!(gateway.get("/x", &[]).status, 200);
+                }
+            });
+        }
+    });
+    assert_eq!(alive.seen().len(), 80);
+}
+
+#[test]
+fn where_all_are_dead_each_is_tried_once() {
+    let gateway = public(&servers(&[dead(), dead(), dead()]), "", "");
+    let answered = gateway.get("/x", &[]);
+    assert_eq!((answered.status, answered.code().as_str()), (502, "upstream_unreachable"));
+    assert_eq!(gateway.metric(CONNECT_ERRORS), 3.0);
+}
+
+#[test]
+fn a_server_that_has_read_the_request_is_not_passed_over() {
+    let [breaks, alive] = [Origin::with(|_, _| false), named("alive")];
+    let gateway = public(&servers(&[breaks.address, alive.address]), "", "");
+    let mut statuses: Vec<u16> = (0..4).map(|_| gateway.post("/x", &[], &serde_json::json!({})).status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 200, 502, 502]);
+    assert_eq!((breaks.seen().len(), alive.seen().len()), (2, 2));
+}
+
+#[test]
+fn a_server_may_be_a_unix_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let app = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let seen = read_head(&mut BufReader::new(stream.try_clone().unwrap())).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok").unwrap();
+        seen
+    });
+    let gateway = public(&[format!("unix:{}", path.display())], "", "");
+    assert_eq!(gateway.get("/x?y=z", &[("x-user-id", "evil")]).body, "ok");
+    let seen = app.join().unwrap();
+    assert_eq!(
+        (seen.path(), seen.all("x-forwarded-for"), seen.all("x-user-id").len()),
+        ("/x?y=z", vec!["127.0.0.1"], 0)
+    );
+    drop(folder);
+    let gone = gateway.get("/x", &[]);
+    assert_eq!((gone.status, gone.code().as_str()), (502, "upstream_unreachable"));
+}
+
+#[test]
+fn a_server_may_have_an_ipv6_address() {
+    let Ok(listener) = TcpListener::bind("[::1]:0") else {
+        // A machine without IPv6 says so when it is asked for the address.
+        assert!(TcpListener::bind("127.0.0.1:0").is_ok());
+        return;
+    };
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let app = crate::support::played::Played::at(&address.to_string());
+    let gateway = public_app(app.address, "", "");
+    let mut client = crate::support::wire::Wire::to(gateway.listen);
+    client.ask("GET", "/x", &[]);
+    let mut served = app.accept();
+    served.request().unwrap();
+    served.send("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n6");
+    assert_eq!(client.answer().unwrap().body, "6");
+}
+
+#[test]
+fn a_server_may_have_a_name() {
+    let app = Origin::start();
+    let gateway = public(&[format!("http://localhost:{}", app.address.port())], "", "");
+    assert_eq!(gateway.get("/x", &[]).status, 200);
+}

@@ -1,0 +1,53 @@
+//! A golden table: kept as text, so that what changes in it can be read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+/// Names that fare alike in every row, and how they fare.
+type Column<'a> = (String, Vec<&'a str>);
+
+/// A block under its heading: a row each with a name and an outcome for each of `columns`. Columns whose outcomes are the
+/// same throughout are one.
+pub fn block(heading: &str, columns: &[&str], rows: &[(&str, Vec<String>)]) -> String {
+    let mut merged: Vec<Column<'_>> = Vec::new();
+    for (at, name) in columns.iter().enumerate() {
+        let outcomes: Vec<&str> = rows.iter().map(|(_, outcomes)| outcomes[at].as_str()).collect();
+        match merged.iter_mut().find(|(_, standing)| *standing == outcomes) {
+            Some((names, _)) => *names += &format!(" {name}"),
+            None => merged.push(((*name).to_owned(), outcomes)),
+        }
+    }
+    let first = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let line = |name: &str, cell: &dyn Fn(&Column<'_>) -> String| {
+        let mut line = format!("{name:<first$}");
+        for column in &merged {
+            let width = column.1.iter().map(|outcome| outcome.len()).chain([column.0.len()]).max().unwrap_or_default();
+            write!(line, "   {:<width$}", cell(column)).unwrap();
+        }
+        format!("{}\n", line.trim_end())
+    };
+    let mut text = format!("{heading}\n{}", line("", &|(names, _)| names.clone()));
+    for (at, (name, _)) in rows.iter().enumerate() {
+        text += &line(name, &|(_, outcomes)| outcomes[at].to_owned());
+    }
+    text
+}
+
+/// What stands in one table and not in the other, block by block. Blocks are apart by an empty line.
+pub fn difference(golden: &str, now: &str) -> String {
+    let (golden, now) = (by_heading(golden), by_heading(now));
+    let mut text = String::new();
+    for heading in golden.keys().chain(now.keys()).collect::<BTreeSet<_>>() {
+        let [before, after] = [&golden, &now].map(|table| table.get(heading).cloned().unwrap_or_default());
+        if before != after {
+            writeln!(text, "\n  {heading}").unwrap();
+            before.iter().filter(|line| !after.contains(line)).for_each(|line| writeln!(text, "- {line}").unwrap());
+            after.iter().filter(|line| !before.contains(line)).for_each(|line| writeln!(text, "+ {line}").unwrap());
+        }
+    }
+    text
+}
+
+fn by_heading(table: &str) -> BTreeMap<&str, Vec<&str>> {
+    table.split("\n\n").filter_map(|block| Some((block.lines().next()?, block.lines().skip(1).collect()))).collect()
+}
