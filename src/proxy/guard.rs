@@ -128,7 +128,7 @@ impl Guarded {
     pub(super) async fn leave(&mut self) -> io::Result<()> {
         self.socket.shutdown().await?;
         let mut passed_over = 0;
-        while matches!(self.phase(), Phase::Ending(_)) && passed_over <= FAREWELL_BYTES {
+        while !matches!(self.phase(), Phase::Idle(_)) && passed_over <= FAREWELL_BYTES {
             match self.read(&mut [0; 4096]).await? {
                 0 => break,
                 bytes => passed_over += bytes,
