@@ -133,7 +133,9 @@ fn istio_cve_2026_26308_a_credential_that_comes_twice_is_refused() {
     let scene = Scene::start();
     let ann = scene.token("ann@example.com");
     for other in ["Bearer junk", ann.as_str(), ""] {
-        for fields in [[("authorization", &*ann), ("authorization", other)], [("authorization", other), ("authorization", &*ann)]] {
+        for fields in
+            [[("authorization", &*ann), ("authorization", other)], [("authorization", other), ("authorization", &*ann)]]
+        {
             assert_eq!(scene.ask("/admin/x", &fields).code(), "bad_request", "{other}");
         }
     }
@@ -147,7 +149,8 @@ fn apisix_cve_2026_31908_what_we_state_of_a_user_is_one_line() {
     let house = &scene.gateway.house;
     let cases = [("x\r\nX-User-Roles: admin@example.com", "user"), ("eve@example.com", "user\r\nX-User-Id: 1")];
     for (email, role) in cases {
-        let output = house.command(&["user", "add", email, "--role", role, "--password-stdin"], &format!("{PASSWORD}\n"));
+        let output =
+            house.command(&["user", "add", email, "--role", role, "--password-stdin"], &format!("{PASSWORD}\n"));
         assert!(!output.status.success(), "{email:?} {role:?}");
     }
 }

@@ -122,7 +122,8 @@ fn pingora_cve_2026_2835_a_coding_is_said_once_and_in_http_1_1() {
 #[test]
 fn pingora_945_a_length_and_a_coding_together_are_refused() {
     let scene = Scene::start();
-    let both = ["Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n"];
+    let both =
+        ["Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n"];
     for both in both {
         scene.refuses(format!("POST /public/ HTTP/1.1\r\nHost: gw\r\n{both}\r\n0\r\n\r\n{SMUGGLED}"), &[400]);
     }
