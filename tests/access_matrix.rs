@@ -280,7 +280,7 @@ fn who_may_do_what_is_what_the_table_says() {
     let standing = people(&gateway);
     house.says(&["user", "disable", "dora@example.com"], "");
     let disabled = [("authorization", format!("Bearer {}", standing.disabled))];
-    support::played::eventually("dora is disabled", || {
+    support::wait::until("dora is disabled", || {
         gateway.get("/user/x", &[("authorization", &disabled[0].1)]).status == 401
     });
     app.take();

@@ -27,7 +27,7 @@ fn after_a_broken_line_the_rest_is_still_read() {
         (".listen", "2:"),
         ("\"listen\" \"é\"", "2:10: "),
         ("listen = [\"127.0.0.1:80\" \"127.0.0.1:81\"]", "2:26: "),
-        ("listen = \"\\q\"", "2:11: "),
+        ("listen = \"\\q\"", "2:12: "),
     ] {
         let found =
             mistakes(format!("[server]\n{line}\nthreads = \"x\"\n[log]\nlevl = \"info\"\n[[routes]]\npath = 5\n"));

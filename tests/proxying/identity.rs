@@ -161,7 +161,7 @@ fn a_role_changed_while_signed_in_is_the_role_that_is_told() {
     roles.sort();
     assert_eq!(roles, ["admin", "editor"]);
     house.says(&["user", "roles", "eve@example.com", "editor"], "");
-    crate::support::played::eventually("the new role", || {
+    crate::support::wait::until("the new role", || {
         gateway.get("/x", &[("authorization", &token)]).status == 200 && app.last().all("x-user-roles") == ["editor"]
     });
     assert_eq!(gateway.get("/admin/x", &[("authorization", &token)]).code(), "forbidden");

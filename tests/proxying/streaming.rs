@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::support::origin::{Origin, answer};
-use crate::support::played::{Played, eventually};
+use crate::support::played::Played;
+use crate::support::wait::until;
 use crate::support::wire::Wire;
 use crate::{peak_memory, public_app};
 
@@ -117,7 +118,7 @@ fn a_download_waits_for_its_reader_and_not_in_our_memory() {
     assert_eq!(client.head().unwrap().0, 200);
     // The reader rests until the app can write no more.
     let mut at_rest = (0, 0);
-    eventually("the app waits for the reader", || {
+    until("the app waits for the reader", || {
         std::thread::sleep(Duration::from_millis(50));
         let now = sent.load(Ordering::Relaxed);
         at_rest = if now == at_rest.0 { (now, at_rest.1 + 1) } else { (now, 0) };

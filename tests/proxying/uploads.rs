@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use crate::support::origin::Origin;
-use crate::support::played::{Played, eventually};
+use crate::support::played::Played;
+use crate::support::wait::until;
 use crate::support::wire::Wire;
 use crate::{peak_memory, public_app};
 
@@ -137,7 +138,7 @@ fn a_body_that_is_framed_wrongly_is_the_clients_fault() {
         assert!(client.is_closed());
     }
     assert_eq!(gateway.metric("portcullis_upstream_errors_total{kind=\"broken\",upstream=\"app\"}"), 0.0);
-    eventually("lines", || gateway.log().matches("bad_request").count() >= 4);
+    until("lines", || gateway.log().matches("bad_request").count() >= 4);
 }
 
 #[test]

@@ -3,32 +3,34 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-/// Names that fare alike in every row, and how they fare.
-type Column<'a> = (String, Vec<&'a str>);
+struct Column<'a> {
+    names: String,
+    outcomes: Vec<&'a str>,
+}
 
 /// A block under its heading: a row each with a name and an outcome for each of `columns`. Columns whose outcomes are the
 /// same throughout are one.
 pub fn block(heading: &str, columns: &[&str], rows: &[(&str, Vec<String>)]) -> String {
-    let mut merged: Vec<Column<'_>> = Vec::new();
+    let mut merged: Vec<Column> = Vec::new();
     for (at, name) in columns.iter().enumerate() {
         let outcomes: Vec<&str> = rows.iter().map(|(_, outcomes)| outcomes[at].as_str()).collect();
-        match merged.iter_mut().find(|(_, standing)| *standing == outcomes) {
-            Some((names, _)) => *names += &format!(" {name}"),
-            None => merged.push(((*name).to_owned(), outcomes)),
+        match merged.iter_mut().find(|column| column.outcomes == outcomes) {
+            Some(column) => column.names += &format!(" {name}"),
+            None => merged.push(Column { names: (*name).to_owned(), outcomes }),
         }
     }
     let first = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-    let line = |name: &str, cell: &dyn Fn(&Column<'_>) -> String| {
+    let line = |name: &str, cell: &dyn Fn(&Column) -> String| {
         let mut line = format!("{name:<first$}");
         for column in &merged {
-            let width = column.1.iter().map(|outcome| outcome.len()).chain([column.0.len()]).max().unwrap_or_default();
-            write!(line, "   {:<width$}", cell(column)).unwrap();
+            let width = column.outcomes.iter().map(|outcome| outcome.len()).chain([column.names.len()]).max();
+            write!(line, "   {:<width$}", cell(column), width = width.unwrap_or_default()).unwrap();
         }
         format!("{}\n", line.trim_end())
     };
-    let mut text = format!("{heading}\n{}", line("", &|(names, _)| names.clone()));
+    let mut text = format!("{heading}\n{}", line("", &|column| column.names.clone()));
     for (at, (name, _)) in rows.iter().enumerate() {
-        text += &line(name, &|(_, outcomes)| outcomes[at].to_owned());
+        text += &line(name, &|column| column.outcomes[at].to_owned());
     }
     text
 }

@@ -1,11 +1,8 @@
 //! An app that the test plays itself, byte by byte: what it does, and when, is up to the test.
 
 use std::net::{SocketAddr, TcpListener};
-use std::time::Duration;
 
-use portcullis::clock::Stopwatch;
-
-use super::gateway::PATIENCE;
+use super::wait::until;
 use super::wire::Wire;
 
 pub struct Played {
@@ -27,7 +24,7 @@ impl Played {
     /// The next connection that the gateway makes.
     pub fn accept(&self) -> Wire {
         let mut wire = None;
-        eventually("a connection to the app", || {
+        until("a connection to the app", || {
             wire = self.listener.accept().ok();
             wire.is_some()
         });
@@ -39,14 +36,5 @@ impl Played {
     /// Nobody has connected so far.
     pub fn is_alone(&self) -> bool {
         self.listener.accept().is_err()
-    }
-}
-
-/// Wait until something is so, for as long as [`PATIENCE`] lasts.
-pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let watch = Stopwatch::start();
-    while !is_so() {
-        assert!(watch.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
-        std::thread::sleep(Duration::from_millis(5));
     }
 }

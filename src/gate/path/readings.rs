@@ -113,6 +113,7 @@ mod tests {
             ("/\\host/b", "/b"),
             ("/%252\u{fb00}", "//f"),
             ("/a/x/.. /...", "/a/"),
+            ("/x/../a/b/..", "/a/b/"),
         ] {
             assert!(all(path).unwrap().iter().any(|text| text == reading), "{path}");
         }

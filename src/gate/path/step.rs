@@ -24,6 +24,8 @@ pub enum Step {
     DropTailsWhole,
     /// The same, and of such a segment nothing stays unless it is `.` or `..` with nothing but spaces behind.
     DropTailsButDots,
+    /// Dots and spaces at the end of the whole path, even where they are a segment.
+    DropLastTail,
     CutAtQuestion,
     CutAtHash,
     FoldCase,
@@ -33,7 +35,7 @@ pub enum Step {
 impl Step {
     /// What a text may be put through again and again. The final slash is not among them: the route table looks past it.
     /// So it does with case, but some letters become hexadecimal digits by folding (`ﬀ`), and those may be decoded.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Decode(b'.'),
         Self::Decode(b'/'),
         Self::Decode(b'\\'),
@@ -51,6 +53,7 @@ impl Step {
         Self::DropTails,
         Self::DropTailsWhole,
         Self::DropTailsButDots,
+        Self::DropLastTail,
         Self::CutAtQuestion,
         Self::CutAtHash,
         Self::FoldCase,
@@ -74,6 +77,7 @@ impl Step {
                 dots @ ("." | "..") => dots,
                 _ => "",
             }),
+            Self::DropLastTail => text.ends_with(TAIL).then(|| text.trim_end_matches(TAIL).to_owned()),
             Self::CutAtQuestion => text.find('?').map(|at| text[..at].to_owned()),
             Self::CutAtHash => text.find('#').map(|at| text[..at].to_owned()),
             Self::FoldCase if text.is_ascii() || !text.contains('%') => None,
@@ -94,6 +98,7 @@ impl fmt::Display for Step {
             Self::ResolveDots => "resolve dots",
             Self::DropParameters => "drop ;parameters",
             Self::DropTails | Self::DropTailsWhole | Self::DropTailsButDots => "drop trailing dots and spaces",
+            Self::DropLastTail => "drop dots and spaces at the end",
             Self::CutAtQuestion => "stop at ?",
             Self::CutAtHash => "stop at #",
             Self::FoldCase => "ignore case",
@@ -185,13 +190,15 @@ fn resolve(text: &str) -> Option<String> {
     Some(resolved)
 }
 
+const TAIL: [char; 2] = ['.', ' '];
+
 /// `of_dots` says what stays of a segment that is nothing but dots and spaces.
 fn drop_tails(text: &str, of_dots: impl Fn(&str) -> &str) -> Option<String> {
-    if !text.contains("./") && !text.contains(" /") && !text.ends_with(['.', ' ']) {
+    if !text.contains("./") && !text.contains(" /") && !text.ends_with(TAIL) {
         return None;
     }
     let dropped = each_segment(text, |segment| {
-        let kept = segment.trim_end_matches(['.', ' ']);
+        let kept = segment.trim_end_matches(TAIL);
         if kept.is_empty() && segment.contains('.') { of_dots(segment) } else { kept }
     });
     (dropped != text).then_some(dropped)
@@ -263,6 +270,7 @@ mod tests {
             (Step::DropTails, "/a. ./.. /.../b. /./..", "/a/../../b/./.."),
             (Step::DropTailsWhole, "/a./.../ /b", "/a///b"),
             (Step::DropTailsButDots, "/a ./.../.. /. ./b", "/a//..//b"),
+            (Step::DropLastTail, "/a./.. .", "/a./"),
             (Step::CutAtQuestion, "/a#b?c", "/a#b"),
             (Step::CutAtHash, "/a?b#c", "/a?b"),
             (Step::FoldCase, "/%2\u{fb00}", "/%2ff"),
