@@ -1,5 +1,5 @@
 //! How apps come to see header fields: under folded names, several of one name as one. Written apart from the gateway and on
-//! purpose naively; what is called WSGI is held against the real one in `wsgi.rs`.
+//! purpose naively; those that are called after a server are held against it in `real.rs` and `wsgi.rs`.
 
 use std::collections::HashMap;
 
@@ -24,13 +24,17 @@ enum Hyphens {
 enum Repeats {
     First,
     Last,
+    /// Of names that fold alike the last; what comes under one name has been joined before.
+    LastOfJoined,
     Joined(&'static str),
 }
 
 use Hyphens::{Anything, Themselves, Underscores, UnderscoresAndDots};
-use Repeats::{First, Joined, Last};
+use Repeats::{First, Joined, Last, LastOfJoined};
 
-pub const APPS: [App; 13] = [
+pub const APPS: [App; 15] = [
+    App { name: "lighttpd's CGI", hyphens: Anything, repeats: LastOfJoined },
+    App { name: "Apache's CGI", hyphens: Themselves, repeats: Joined(", ") },
     App { name: "CGI", hyphens: Underscores, repeats: Joined(", ") },
     App { name: "CGI, folding all", hyphens: Anything, repeats: Joined(", ") },
     App { name: "CGI, folding all, the first", hyphens: Anything, repeats: First },
@@ -58,13 +62,14 @@ pub struct Environment<'a> {
 
 impl<'a> Environment<'a> {
     pub fn of(app: &'a App, fields: &[(String, String)]) -> Self {
+        let joined = if let LastOfJoined = app.repeats { joined(fields) } else { fields.to_vec() };
         let mut values: HashMap<String, String> = HashMap::new();
-        for (name, value) in fields {
-            let key = folded(app, name);
+        for (name, value) in joined {
+            let key = folded(app, &name);
             match (values.get_mut(&key), app.repeats) {
                 (Some(earlier), Joined(separator)) => *earlier += &format!("{separator}{value}"),
                 (Some(_), First) => {}
-                (None, _) | (_, Last) => drop(values.insert(key, value.clone())),
+                (None, _) | (_, Last | LastOfJoined) => drop(values.insert(key, value)),
             }
         }
         Self { app, values }
@@ -73,6 +78,18 @@ impl<'a> Environment<'a> {
     pub fn find(&self, name: &str) -> Option<String> {
         self.values.get(&folded(self.app, name)).cloned()
     }
+}
+
+/// Each name once, in the order of the first of each.
+fn joined(fields: &[(String, String)]) -> Vec<(String, String)> {
+    let mut joined: Vec<(String, String)> = Vec::new();
+    for (name, value) in fields {
+        match joined.iter_mut().find(|(earlier, _)| earlier.eq_ignore_ascii_case(name)) {
+            Some((_, earlier)) => *earlier += &format!(", {value}"),
+            None => joined.push((name.clone(), value.clone())),
+        }
+    }
+    joined
 }
 
 fn folded(app: &App, name: &str) -> String {

@@ -51,7 +51,7 @@ pub const CLAIMED: [&str; 22] = [
 const STATED: [&str; 4] = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-request-id"];
 
 /// Every byte that is neither letter nor digit and legal in a field name (RFC 9110 section 5.6.2).
-const STAND_INS: &[u8] = b"-__..!#$%&'*+^`|~";
+pub const STAND_INS: &[u8] = b"-__..!#$%&'*+^`|~";
 
 #[derive(Clone, Debug)]
 pub struct Made {

@@ -6,6 +6,7 @@
 mod apps;
 mod fields;
 mod http2;
+mod real;
 mod spellings;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,5 +1,6 @@
 //! Real web servers, each with a configuration of its own in a folder of its own. Before each are the same pages, and a
-//! page says where it lies: `file /admin/secret.txt`. To some hosts a server says instead how it reads the path: `reads /…`.
+//! page says where it lies: `file /admin/secret.txt`. To some hosts a server says instead how it reads the path: `reads /…`;
+//! and which fields of the request an app finds there: `NAME=value`.
 
 use std::fs;
 use std::io::ErrorKind;

@@ -11,12 +11,13 @@ const ways = {
   url: (target) => `reads ${new URL(target, 'http://h').pathname}\n`,
   decoded: (target) => `reads ${decodeURIComponent(new URL(target, 'http://h').pathname)}\n`,
   parse: (target) => `reads ${url.parse(target).pathname}\n`,
+  told: (target, fields) => Object.entries(fields).map(([name, value]) => `${name}=${value}\n`).join(''),
 };
 
 http.createServer((request, response) => {
   const way = ways[request.headers.host] ?? ways.files;
   try {
-    response.end(way(request.url));
+    response.end(way(request.url, request.headers));
   } catch {
     response.statusCode = 404;
     response.end('nothing here\n');

@@ -1,2 +1,3 @@
 #!/bin/sh
 printf 'Content-Type: text/plain\r\n\r\nreads %s\n' "$PATH_INFO"
+env | grep ^HTTP_
