@@ -14,13 +14,19 @@ use crate::support::wire::Wire;
 /// Paths were matched as they came, dots and all.
 #[test]
 fn envoy_cve_2019_9901_dots_lead_past_no_rule() {
-    Scene::start().shuts(&["/public/../admin/x", "/public/./../admin/x", "/public/%2e%2e/admin/x", "/public//../admin"]);
+    Scene::start().shuts(&[
+        "/public/../admin/x",
+        "/public/./../admin/x",
+        "/public/%2e%2e/admin/x",
+        "/public//../admin",
+    ]);
 }
 
 /// `%2F` and `%5C` were slashes to the app alone.
 #[test]
 fn envoy_cve_2021_29492_an_escaped_slash_hides_nothing() {
-    let hidden = ["/public/..%2Fadmin/x", "/public%2F..%2Fadmin/x", "/public/..%5Cadmin/x", "/%2Fadmin/x", "/admin%2Fx"];
+    let hidden =
+        ["/public/..%2Fadmin/x", "/public%2F..%2Fadmin/x", "/public/..%5Cadmin/x", "/%2Fadmin/x", "/admin%2Fx"];
     Scene::start().shuts(&hidden);
 }
 
@@ -90,7 +96,8 @@ fn oauth2_proxy_cve_2026_34457_calling_oneself_a_health_check_is_no_credential()
 /// Escapes, twice over too, were decoded after the rules had been asked.
 #[test]
 fn traefik_cve_2025_32431_47952_and_66490_an_escape_is_what_it_stands_for() {
-    let paths = ["/public/%2e%2e/admin", "/public/%252e%252e/admin", "/public/..%252fadmin", "/%61dmin/x", "/%2561dmin/x"];
+    let paths =
+        ["/public/%2e%2e/admin", "/public/%252e%252e/admin", "/public/..%252fadmin", "/%61dmin/x", "/%2561dmin/x"];
     let more = ["/public/%3b/../admin", "/public/x%3f/../../admin", "/public/x%23/../../admin", "/public/%00/../admin"];
     Scene::start().shuts(&[paths.as_slice(), &more].concat());
 }

@@ -73,7 +73,11 @@ fn authlib_cve_2025_59420_what_is_critical_and_unknown_is_refused() {
     let (gateway, good) = forger();
     for crit in [json!(["b64"]), json!(["x"]), json!([]), json!("x"), json!(null), json!(["exp"])] {
         let mut header = good.header.clone();
-        header.as_object_mut().unwrap().extend([("crit".into(), crit), ("x".into(), json!(1)), ("b64".into(), json!(true))]);
+        header.as_object_mut().unwrap().extend([
+            ("crit".into(), crit),
+            ("x".into(), json!(1)),
+            ("b64".into(), json!(true)),
+        ]);
         refused(&gateway, &signed(&header.to_string(), &good.payload.to_string(), ACCESS_SECRET));
     }
     assert_eq!(present(&gateway, &good.sign(ACCESS_SECRET)).status, 200);
