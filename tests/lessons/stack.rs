@@ -3,11 +3,14 @@
 //! The panic in an accept loop (pingora 0.8.1 with tokio 1.54) and RUSTSEC-2025-0009, -2026-0007, -2026-0009, -2026-0253,
 //! -2024-0421 are a matter of versions, which Cargo.lock holds fast.
 
+use std::io::Write;
+
 use serde_json::json;
 
 use crate::Scene;
 use crate::frames::{
-    CONTINUATION, DATA, END_HEADERS, HEADERS, RST_STREAM, Secured, WINDOW_UPDATE, frame, has_enough_of, head,
+    CONTINUATION, DATA, END_HEADERS, HEADERS, RST_STREAM, Secured, WINDOW_UPDATE, answered_by, frame, has_enough_of,
+    head,
 };
 use crate::support::forge::{ACCESS_SECRET, Token, hs256_house};
 use crate::support::origin::{Origin, answer};
@@ -37,12 +40,16 @@ fn pingora_cve_2025_4366_the_body_of_a_refused_request_is_no_request() {
 #[test]
 fn pingora_cve_2025_8671_resets_that_a_client_provokes_are_counted() {
     let secured = Secured::start();
-    let provoked = (0..20_000).map(|n| {
+    let provoked = |n: u32| {
         let stream = 2 * n + 1;
         let too_much = frame(WINDOW_UPDATE, 0, stream, &0x7fff_ffff_u32.to_be_bytes());
         [frame(HEADERS, END_HEADERS, stream, &head("POST", "/public/")), too_much].concat()
-    });
-    assert!(has_enough_of(&mut secured.connect(), provoked));
+    };
+    // Each is the stream's error and not yet the connection's.
+    let mut stream = secured.connect();
+    stream.write_all(&provoked(0)).unwrap();
+    assert_eq!(answered_by(&mut stream), Some(RST_STREAM));
+    assert!(has_enough_of(&mut stream, (1..20_000).map(provoked)));
     assert!(secured.serves_others());
 }
 
