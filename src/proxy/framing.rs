@@ -89,6 +89,12 @@ fn check_fields(head: &RequestHeader) -> std::result::Result<(), Denial> {
             return Err(Denial::BadRequest("Say the length of the body once."));
         }
     }
+    // RFC 9112 section 6.1. Another coding under the chunks would be passed on without its name.
+    if headers.contains_key(TRANSFER_ENCODING)
+        && !only(headers, &TRANSFER_ENCODING).is_some_and(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+    {
+        return Err(Denial::BadRequest("Send a body with its length, or in plain chunks."));
+    }
     if headers.contains_key(AUTHORIZATION) && only(headers, &AUTHORIZATION).is_none() {
         return Err(Denial::BadRequest("Send one Authorization field."));
     }

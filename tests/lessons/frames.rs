@@ -10,6 +10,7 @@ use crate::support::tls::{Certificate, Stream, client};
 pub const DATA: u8 = 0;
 pub const HEADERS: u8 = 1;
 pub const RST_STREAM: u8 = 3;
+pub const GOAWAY: u8 = 7;
 pub const WINDOW_UPDATE: u8 = 8;
 pub const CONTINUATION: u8 = 9;
 pub const END_HEADERS: u8 = 4;
@@ -78,4 +79,17 @@ pub fn has_enough_of(stream: &mut Stream, pieces: impl IntoIterator<Item = Vec<u
                 Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
             }
     })
+}
+
+/// The kind of the first frame that answers a request or refuses it; `None`: the connection was closed instead.
+pub fn answered_by(stream: &mut Stream) -> Option<u8> {
+    loop {
+        let mut begin = [0; 9];
+        stream.read_exact(&mut begin).ok()?;
+        let length = u32::from_be_bytes([0, begin[0], begin[1], begin[2]]);
+        stream.read_exact(&mut vec![0; length as usize]).ok()?;
+        if [HEADERS, RST_STREAM, GOAWAY].contains(&begin[3]) {
+            return Some(begin[3]);
+        }
+    }
 }

@@ -64,12 +64,14 @@ fn traefik_cve_2026_39858_33433_and_54763_no_spelling_gets_through() {
 fn traefik_cve_2024_45410_and_2021_32813_nominating_our_header_does_not_take_it_away() {
     let scene = Scene::start();
     let bob = scene.token("bob@example.com");
-    for name in OURS.into_iter().chain(["X-Forwarded-For", "X-Request-Id"]) {
+    for name in OURS.into_iter().chain(["X-Request-Id"]) {
         for nominated in [name.to_owned(), format!("close, {name}"), format!("{name},,keep-alive")] {
             assert_eq!(scene.ask("/x", &[("connection", &nominated), ("authorization", &bob)]).status, 200);
             assert_eq!(scene.app.last().all(&name.to_lowercase()).len(), 1, "{nominated}");
         }
     }
+    // Nobody who means well nominates this one.
+    scene.refuses("GET /public/ HTTP/1.1\r\nHost: gw\r\nConnection: X-Forwarded-For\r\n\r\n", &[400]);
 }
 
 /// The fix of that compared the names in one case only.
@@ -77,7 +79,7 @@ fn traefik_cve_2024_45410_and_2021_32813_nominating_our_header_does_not_take_it_
 fn traefik_cve_2026_29054_nor_does_nominating_it_in_another_case() {
     let scene = Scene::start();
     let bob = scene.token("bob@example.com");
-    let nominated = "x-user-id, X-USER-EMAIL, x-User-rOLES, x-session-id, x-forwarded-for";
+    let nominated = "x-user-id, X-USER-EMAIL, x-User-rOLES, x-session-id";
     assert_eq!(scene.ask("/x", &[("connection", nominated), ("authorization", &bob)]).status, 200);
     let seen = scene.app.last();
     for name in nominated.split(", ").map(str::to_lowercase) {
@@ -190,15 +192,18 @@ fn traefik_cve_2026_71326_logins_that_are_alike_when_joined_are_two() {
         house.says(&["user", "add", email, "--password-stdin"], &format!("{password}\n"));
     }
     let gateway = house.run();
-    std::thread::scope(|scope| {
-        for turn in 0..16 {
-            let ((email, password), gateway) = (users[turn % 2], &gateway);
-            scope.spawn(move || {
-                let token = bearer(&gateway.try_login(email, password).json());
-                assert_eq!(gateway.get("/auth/me", &[("authorization", &token)]).json()["email"], email);
-            });
-        }
-    });
+    // Few at once, so that none is told to wait.
+    for _ in 0..5 {
+        std::thread::scope(|scope| {
+            for (email, password) in users.repeat(2) {
+                let gateway = &gateway;
+                scope.spawn(move || {
+                    let token = bearer(&gateway.try_login(email, password).json());
+                    assert_eq!(gateway.get("/auth/me", &[("authorization", &token)]).json()["email"], email);
+                });
+            }
+        });
+    }
     let [(one, _), (_, other)] = users;
     gateway.try_login(one, other).is_problem(401, "invalid_credentials");
 }
@@ -212,7 +217,7 @@ fn tinyauth_cve_2026_33544_two_who_come_at_once_stay_two() {
     });
     let gateway = Gateway::usual(app.address, "", "");
     std::thread::scope(|scope| {
-        for turn in 0..8 {
+        for turn in 0..4 {
             let (email, gateway) = (["ann@example.com", "bob@example.com"][turn % 2], &gateway);
             scope.spawn(move || {
                 for _ in 0..5 {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use crate::Scene;
-use crate::frames::{END_HEADERS, END_STREAM, HEADERS, Secured, frame, head};
+use crate::frames::{END_HEADERS, END_STREAM, HEADERS, Secured, answered_by, frame, head};
 use crate::support::gateway::{CHEAP_PASSWORDS, House};
 use crate::support::origin::Origin;
 use crate::support::wire::Wire;
@@ -145,6 +145,8 @@ fn grpc_go_cve_2026_33186_a_path_begins_with_a_slash() {
         let mut stream = secured.connect();
         let request = frame(HEADERS, END_HEADERS | END_STREAM, 1, &head("GET", path));
         stream.write_all(&request).unwrap();
+        // Only then can it be said that the app was not asked.
+        answered_by(&mut stream);
     }
     assert!(secured.serves_others());
     assert!(secured.app.seen().iter().all(|seen| seen.path() == "/public/"), "{:?}", secured.app.seen());
