@@ -1,6 +1,6 @@
 //! What upstreams make of a path never leads it under another route.
 //!
-//! Four thousand paths a property. A longer run: `PROPTEST_CASES=1000000 cargo test --test path_readings` (some 25 minutes).
+//! Four thousand paths a property. A longer run: `PROPTEST_CASES=1000000 cargo test --test path_readings` (some 40 minutes).
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
