@@ -13,17 +13,13 @@ use crate::support::origin::{Origin, answer, read_head};
 use crate::support::played::Played;
 use crate::support::tls::Certificate;
 use crate::support::wire::Wire;
-use crate::{public, public_app};
+use crate::{DEAD, public, public_app};
 
 fn named(name: &'static str) -> Origin {
     Origin::with(move |_, stream| {
         answer(stream, "200 OK", &[], name.as_bytes());
         true
     })
-}
-
-fn dead() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 fn servers(addresses: &[SocketAddr]) -> Vec<String> {
@@ -44,7 +40,7 @@ fn servers_take_turns() {
 #[test]
 fn a_server_that_cannot_be_connected_to_is_passed_over() {
     let alive = named("alive");
-    let gateway = public(&servers(&[dead(), alive.address, dead()]), "", "");
+    let gateway = public(&servers(&[DEAD, alive.address, DEAD]), "", "");
     for method in ["GET", "POST", "GET", "DELETE", "GET", "PUT"] {
         // Nothing was sent to the dead one: even a POST may go to the next.
         let answered = gateway.send(method, "/x", &[], Some(b"body"));
@@ -59,7 +55,7 @@ fn a_server_that_cannot_be_connected_to_is_passed_over() {
 #[test]
 fn requests_at_the_same_time_are_all_passed_on_to_the_living() {
     let alive = named("alive");
-    let gateway = public(&servers(&[dead(), alive.address]), "", "");
+    let gateway = public(&servers(&[DEAD, alive.address]), "", "");
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
@@ -74,7 +70,7 @@ fn requests_at_the_same_time_are_all_passed_on_to_the_living() {
 
 #[test]
 fn where_all_are_dead_each_is_tried_once() {
-    let gateway = public(&servers(&[dead(), dead(), dead()]), "", "");
+    let gateway = public(&servers(&[DEAD, DEAD, DEAD]), "", "");
     let answered = gateway.get("/x", &[]);
     assert_eq!((answered.status, answered.code().as_str()), (502, "upstream_unreachable"));
     assert_eq!(gateway.metric(CONNECT_ERRORS), 3.0);
