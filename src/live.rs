@@ -136,6 +136,8 @@ impl LiveUsers {
             self.heard_at.store(millis(now), Ordering::Release);
             self.failing.store(false, Ordering::Release);
         }
+        // The cache counts what it has put away, and it does that when there is time.
+        self.cache.run_pending_tasks();
         self.metrics.user_cache_entries(self.cache.entry_count());
     }
 

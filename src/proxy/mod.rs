@@ -12,6 +12,7 @@ pub mod head;
 mod headers;
 mod interim;
 pub mod listener;
+mod opening;
 mod proxy_protocol;
 pub mod reception;
 mod reply;

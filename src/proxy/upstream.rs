@@ -3,11 +3,14 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use pingora::Result;
 use pingora::upstreams::peer::HttpPeer;
+
+use super::opening::Opening;
 
 /// Where a server is, its name resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +73,11 @@ impl Upstream {
         options.read_timeout = (!tunnel).then_some(self.read_timeout);
         options.write_timeout = (!tunnel).then_some(self.read_timeout);
         options.idle_timeout = Some(IDLE);
+        if tunnel {
+            options.custom_l4 = Some(Arc::new(Opening));
+            // Never one that served something else, and never kept for something else.
+            peer.group_key = turn.first as u64 + 1;
+        }
         Ok(Box::new(peer))
     }
 }

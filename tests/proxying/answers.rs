@@ -1,11 +1,11 @@
 //! Answers on their way down: what concerns one connection stays behind, what is private is marked, the rest passes.
 
-use crate::public_app;
 use crate::support::bearer;
 use crate::support::gateway::Gateway;
 use crate::support::origin::{Origin, answer};
 use crate::support::played::Played;
 use crate::support::wire::Wire;
+use crate::{DEAD, public_app};
 
 #[test]
 fn what_concerns_the_apps_connection_stays_behind() {
@@ -108,8 +108,7 @@ fn our_own_answers_do_not_say_what_serves_them() {
         assert_eq!(answered.status, status, "{path}");
         assert!(!answered.headers.contains_key("server"), "{path}: {:?}", answered.headers);
     }
-    // The port is free again before the gateway starts.
-    let dead = public_app(Played::bind().address, "", "");
+    let dead = public_app(DEAD, "", "");
     let unreachable = dead.get("/x", &[]);
     assert_eq!(unreachable.status, 502);
     assert!(!unreachable.headers.contains_key("server"), "{:?}", unreachable.headers);

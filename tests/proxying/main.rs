@@ -23,9 +23,12 @@ mod trouble;
 mod uploads;
 mod websockets;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use support::gateway::{CHEAP_PASSWORDS, Gateway, House};
+
+/// Where nobody listens. A port that was free a moment ago may be another test's by now; this address is nobody's.
+const DEAD: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 9, 9, 9)), 9);
 
 /// One public route in front of `servers`, without users; `upstream` adds keys of that table, `server` of that one.
 fn public(servers: &[String], upstream: &str, server: &str) -> Gateway {

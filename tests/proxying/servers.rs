@@ -1,21 +1,25 @@
 //! Several servers of one upstream: each in its turn, and past those that cannot be connected to.
 
-use std::io::{BufReader, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::support::origin::{Origin, answer, read_head};
-use crate::{public, public_app};
+use crate::support::played::Played;
+use crate::support::tls::Certificate;
+use crate::support::wire::Wire;
+use crate::{DEAD, public, public_app};
 
 fn named(name: &'static str) -> Origin {
     Origin::with(move |_, stream| {
         answer(stream, "200 OK", &[], name.as_bytes());
         true
     })
-}
-
-fn dead() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 fn servers(addresses: &[SocketAddr]) -> Vec<String> {
@@ -36,7 +40,7 @@ fn servers_take_turns() {
 #[test]
 fn a_server_that_cannot_be_connected_to_is_passed_over() {
     let alive = named("alive");
-    let gateway = public(&servers(&[dead(), alive.address, dead()]), "", "");
+    let gateway = public(&servers(&[DEAD, alive.address, DEAD]), "", "");
     for method in ["GET", "POST", "GET", "DELETE", "GET", "PUT"] {
         // Nothing was sent to the dead one: even a POST may go to the next.
         let answered = gateway.send(method, "/x", &[], Some(b"body"));
@@ -51,7 +55,7 @@ fn a_server_that_cannot_be_connected_to_is_passed_over() {
 #[test]
 fn requests_at_the_same_time_are_all_passed_on_to_the_living() {
     let alive = named("alive");
-    let gateway = public(&servers(&[dead(), alive.address]), "", "");
+    let gateway = public(&servers(&[DEAD, alive.address]), "", "");
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
@@ -66,7 +70,7 @@ fn requests_at_the_same_time_are_all_passed_on_to_the_living() {
 
 #[test]
 fn where_all_are_dead_each_is_tried_once() {
-    let gateway = public(&servers(&[dead(), dead(), dead()]), "", "");
+    let gateway = public(&servers(&[DEAD, DEAD, DEAD]), "", "");
     let answered = gateway.get("/x", &[]);
     assert_eq!((answered.status, answered.code().as_str()), (502, "upstream_unreachable"));
     assert_eq!(gateway.metric(CONNECT_ERRORS), 3.0);
@@ -114,9 +118,9 @@ fn a_server_may_have_an_ipv6_address() {
     };
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let app = crate::support::played::Played::at(&address.to_string());
+    let app = Played::at(&address.to_string());
     let gateway = public_app(app.address, "", "");
-    let mut client = crate::support::wire::Wire::to(gateway.listen);
+    let mut client = Wire::to(gateway.listen);
     client.ask("GET", "/x", &[]);
     let mut served = app.accept();
     served.request().unwrap();
@@ -129,4 +133,27 @@ fn a_server_may_have_a_name() {
     let app = Origin::start();
     let gateway = public(&[format!("http://localhost:{}", app.address.port())], "", "");
     assert_eq!(gateway.get("/x", &[]).status, 200);
+}
+
+/// It is for `gw.example`, by nobody: the gateway asks for `localhost`, by somebody whom the system knows.
+#[test]
+fn a_server_whose_certificate_nobody_vouches_for_is_told_nothing() {
+    let made = Certificate::new();
+    let chain = CertificateDer::pem_slice_iter(made.chain.as_bytes()).map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_slice(made.key.as_bytes()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = Arc::new(builder.with_no_client_auth().with_single_cert(chain, key).unwrap());
+    let app = Played::bind();
+    let port = app.address.port();
+    let app = std::thread::spawn(move || {
+        let tcp = app.accept().stream.into_inner();
+        let mut heard = Vec::new();
+        let failed = StreamOwned::new(ServerConnection::new(config).unwrap(), tcp).read_to_end(&mut heard);
+        (heard, failed.is_err())
+    });
+    let gateway = public(&[format!("https://localhost:{port}")], "", "");
+    gateway.get("/x", &[]).is_problem(502, "upstream_unreachable");
+    assert_eq!(app.join().unwrap(), (Vec::new(), true));
+    assert_eq!(gateway.metric(CONNECT_ERRORS), 1.0);
 }

@@ -5,10 +5,10 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use crate::public_app;
 use crate::support::gateway::{Gateway, House};
 use crate::support::played::Played;
 use crate::support::wire::Wire;
+use crate::{DEAD, public_app};
 
 /// An app that reads a request's head and then does as it is told, on every connection.
 fn app(then: impl Fn(TcpStream) + Send + Sync + Clone + 'static) -> SocketAddr {
@@ -33,11 +33,6 @@ fn app(then: impl Fn(TcpStream) + Send + Sync + Clone + 'static) -> SocketAddr {
 /// An app that says this and hangs up.
 fn saying(text: &'static str) -> SocketAddr {
     app(move |mut stream| stream.write_all(text.as_bytes()).unwrap())
-}
-
-/// A port on which nothing listens.
-fn refusing() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// A listener whose queue is full: the kernel drops what else wants to connect, as if the way led nowhere.
@@ -68,7 +63,7 @@ fn in_front_of(apps: &[(&str, SocketAddr)]) -> Gateway {
 fn an_app_that_gives_no_answer_is_502_or_504_and_counted_under_its_name() {
     let (nowhere, _listener, _queue) = unreachable();
     let cases = [
-        ("refuses", refusing(), 502, "connect"),
+        ("refuses", DEAD, 502, "connect"),
         ("nowhere", nowhere, 502, "connect"),
         ("hangs-up", saying(""), 502, "broken"),
         ("babbles", saying("SSH-2.0-OpenSSH_9.2\r\n"), 502, "broken"),
@@ -175,7 +170,7 @@ fn an_answer_that_keeps_coming_may_take_longer_than_the_timeout() {
 #[test]
 fn trouble_with_one_app_leaves_the_others_alone() {
     let gateway = in_front_of(&[
-        ("dead", refusing()),
+        ("dead", DEAD),
         ("alive", saying("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok")),
     ]);
     for _ in 0..5 {

@@ -174,6 +174,7 @@ fn an_app_that_does_not_switch_answers_as_usual() {
     let answered = client.answer().unwrap();
     assert_eq!((answered.status, answered.body.as_str()), (200, "plain"));
     client.ask("GET", "/next", &[]);
+    let mut served = app.accept();
     assert_eq!(served.request().unwrap().path(), "/next");
     served.send("HTTP/1.1 204 No Content\r\n\r\n");
     assert_eq!(client.head().unwrap().0, 204);
@@ -244,4 +245,38 @@ fn a_switch_that_nobody_asked_for_is_a_broken_answer() {
     served.request().unwrap();
     served.send(SWITCHED);
     client.answer().unwrap().is_problem(502, "upstream_unreachable");
+}
+
+/// An app that answers at once, and a gateway that has much to do: whichever of the two comes first, the tunnel stands.
+#[test]
+fn every_tunnel_of_many_carries_what_is_said() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let gateway = public_app(listener.local_addr().unwrap(), "", "");
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || {
+                let mut served = Wire::over(stream);
+                served.request().unwrap();
+                served.send(SWITCHED);
+                let (said, _) = frame(&mut served);
+                served.send(from_server(&said));
+                served.rest();
+            });
+        }
+    });
+    std::thread::scope(|scope| {
+        for caller in 0..16 {
+            let listen = gateway.listen;
+            scope.spawn(move || {
+                for turn in 0..25 {
+                    let mut client = Wire::to(listen);
+                    client.ask("GET", "/socket", &HANDSHAKE);
+                    assert_eq!(client.head().unwrap().0, 101);
+                    let said = format!("{caller} {turn}");
+                    client.send(from_client(&said));
+                    assert_eq!(frame(&mut client).0, said);
+                }
+            });
+        }
+    });
 }
