@@ -5,12 +5,12 @@
 
 mod support;
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use support::gateway::Gateway;
 use support::origin::{self, Origin};
-use support::wire::Wire;
+use support::wire::{Wire, connections};
 
 /// An end that comes later than this has not come.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -83,15 +83,8 @@ fn a_client_who_vanishes_is_noticed() {
     let origin = Origin::start();
     let gateway = Gateway::usual(origin.address, "", "");
     let wire = Wire::to(gateway.listen);
-    let ours = format!(":{:04X}", wire.stream.get_ref().local_addr().unwrap().port());
-    let theirs = format!(":{:04X}", gateway.listen.port());
     gateway.eventually("the system asks after it", || {
-        let mut table = String::new();
-        std::fs::File::open("/proc/net/tcp").unwrap().read_to_string(&mut table).unwrap();
-        let lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-        // Its end of the connection: the timer is of kind 2, keepalive (proc(5)).
-        lines
-            .filter(|line| line.len() > 5)
-            .any(|line| line[1].ends_with(&theirs) && line[2].ends_with(&ours) && line[5].starts_with("02:"))
+        // The timer that runs at its end is of kind 2, keepalive.
+        wire.other_end(&connections()).is_some_and(|line| line[5].starts_with("02:"))
     });
 }

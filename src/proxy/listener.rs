@@ -11,6 +11,8 @@ use arc_swap::ArcSwap;
 use pingora::apps::ServerApp;
 use pingora::protocols::TcpKeepalive;
 use pingora::protocols::l4::ext::set_tcp_keepalive;
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
@@ -34,6 +36,11 @@ const KEEPALIVE: TcpKeepalive = TcpKeepalive {
     #[cfg(target_os = "linux")]
     user_timeout: Duration::from_secs(60),
 };
+
+/// What the system takes from us for a client before the client takes it. By itself it would take megabytes, and some hundreds
+/// of clients that do not read would have all the memory that it has for TCP.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 128 * 1024;
 
 /// What a listener demands of a connection before a request is read.
 pub struct Door {
@@ -97,10 +104,17 @@ pub async fn accept<A: ServerApp + Send + Sync + 'static>(
     }
 }
 
+fn tune(tcp: &TcpStream) -> io::Result<()> {
+    tcp.set_nodelay(true)?;
+    set_tcp_keepalive(tcp, &KEEPALIVE).map_err(io::Error::other)?;
+    #[cfg(target_os = "linux")]
+    SockRef::from(tcp).set_tcp_notsent_lowat(UNSENT)?;
+    Ok(())
+}
+
 impl Door {
     async fn enter(&self, tcp: TcpStream, peer: SocketAddr) -> io::Result<(Socket, Option<Place>)> {
-        tcp.set_nodelay(true)?;
-        set_tcp_keepalive(&tcp, &KEEPALIVE).map_err(io::Error::other)?;
+        tune(&tcp)?;
         let Some(public) = &self.public else { return Ok((Socket::plain(tcp, peer), None)) };
         let deadline = self.rules.deadlines.header;
         let entered = tokio::time::timeout(deadline, public.enter(tcp, peer)).await;

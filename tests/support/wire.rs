@@ -10,12 +10,25 @@ pub struct Wire {
     pub stream: BufReader<TcpStream>,
 }
 
+/// Every connection of this machine: /proc/net/tcp, as proc(5) has it. Takes a while where there are thousands.
+pub fn connections() -> String {
+    std::fs::read_to_string("/proc/net/tcp").unwrap()
+}
+
 impl Wire {
     pub fn to(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream: BufReader::new(stream) }
+    }
+
+    /// The other end, which is on this machine, as the system sees it: its line of [`connections`].
+    pub fn other_end<'t>(&self, table: &'t str) -> Option<Vec<&'t str>> {
+        let tcp = self.stream.get_ref();
+        let [ours, theirs] = [tcp.local_addr(), tcp.peer_addr()].map(|end| format!(":{:04X}", end.unwrap().port()));
+        let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        lines.find(|line| line.len() > 5 && line[1].ends_with(&theirs) && line[2].ends_with(&ours))
     }
 
     /// As it stands, byte for byte. The other end having closed is for the answer to show.
