@@ -40,14 +40,14 @@ fn held(wires: &[Wire]) -> Vec<u64> {
         let line = wire.other_end(table).expect("it is still connected");
         u64::from_str_radix(line[4].split(':').next().unwrap(), 16).unwrap()
     };
-    let (seen, unchanged) = (RefCell::new(Vec::new()), Cell::new(0));
+    let (seen, calm) = (RefCell::new(vec![0; wires.len()]), Cell::new(0));
     until("no more is written", || {
         let table = connections();
         let now: Vec<u64> = wires.iter().map(|wire| queued(wire, &table)).collect();
-        let filled = now.iter().all(|bytes| *bytes > 0);
-        let before = seen.replace(now);
-        unchanged.set(if filled && before == *seen.borrow() { unchanged.get() + 1 } else { 0 });
-        unchanged.get() > 10
+        let grows = now.iter().zip(&*seen.borrow()).any(|(now, before)| now > before || *now == 0);
+        seen.replace(now);
+        calm.set(if grows { 0 } else { calm.get() + 1 });
+        calm.get() > 10
     });
     seen.into_inner()
 }

@@ -83,9 +83,9 @@ async fn a_write_that_was_given_up_by_the_writer_is_not_kept_either() {
 
 #[tokio::test]
 async fn over_tls_what_has_not_been_flushed_counts_too() {
-    let (mut socket, _client) = secure(SHORT).await;
+    let (mut socket, _client) = secure(SHORT * 15).await;
     // Just more than goes out: the last of it has been encrypted, and waits.
-    while let Ok(Ok(_)) = tokio::time::timeout(SHORT / 4, socket.write(&[0; 1024])).await {}
+    while let Ok(Ok(_)) = tokio::time::timeout(SHORT * 3, socket.write(&[0; 1024])).await {}
     let flushed = tokio::time::timeout(LONG, socket.flush()).await.expect("given up");
     assert_eq!(flushed.unwrap_err().kind(), ErrorKind::TimedOut);
     let shut = tokio::time::timeout(LONG, socket.shutdown()).await.expect("given up");
