@@ -47,7 +47,7 @@ fn held(wires: &[Wire]) -> Vec<u64> {
         let grows = now.iter().zip(&*seen.borrow()).any(|(now, before)| now > before || *now == 0);
         seen.replace(now);
         calm.set(if grows { 0 } else { calm.get() + 1 });
-        calm.get() > 10
+        calm.get() > 3
     });
     seen.into_inner()
 }

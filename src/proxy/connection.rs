@@ -9,14 +9,15 @@ use pingora::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, TimingDigest, UniqueID,
     UniqueIDType,
 };
+use tokio::io::AsyncWriteExt;
 
-use super::guard::{FAREWELL, Guarded};
+use super::guard::Guarded;
 
 #[async_trait]
 impl Shutdown for Guarded {
     async fn shutdown(&mut self) {
-        // The other end may have gone first, or take no notice, which comes to the same.
-        let _ = tokio::time::timeout(FAREWELL, self.leave()).await;
+        // The other end may have gone first, which comes to the same.
+        let _ = AsyncWriteExt::shutdown(self).await;
     }
 }
 

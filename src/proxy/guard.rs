@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use pingora::protocols::http::ServerSession;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::head::Head;
@@ -62,7 +62,7 @@ enum Phase {
 
 /// How long a client may take to notice that its connection ends. Closing at once would reset the connection under the
 /// answer while it is still on its way (RFC 9112 section 9.6).
-pub(super) const FAREWELL: Duration = Duration::from_secs(2);
+const FAREWELL: Duration = Duration::from_secs(2);
 const FAREWELL_BYTES: usize = 256 * 1024;
 
 /// How long the preface of HTTP/2 is.
@@ -74,14 +74,15 @@ pub struct Guarded {
     rules: Arc<Rules>,
     phase: Mutex<Phase>,
     head: Head,
-    refusal: Option<Refusal>,
+    farewell: Option<Farewell>,
     /// Wakes a reader when its deadline passes. Made when it is first needed.
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
 #[derive(Debug)]
-struct Refusal {
-    answer: Vec<u8>,
+struct Farewell {
+    /// What is still to be said; nothing where the answer has been given.
+    words: Vec<u8>,
     written: usize,
     shut: bool,
     passed_over: usize,
@@ -91,7 +92,7 @@ impl Guarded {
     pub fn new(socket: Socket, rules: Arc<Rules>) -> Self {
         let due = after(rules.deadlines.header);
         let first = if socket.speaks_http2() { Phase::Preface(due, PREFACE) } else { Phase::Head(due) };
-        Self { socket, rules, phase: Mutex::new(first), head: Head::default(), refusal: None, alarm: None }
+        Self { socket, rules, phase: Mutex::new(first), head: Head::default(), farewell: None, alarm: None }
     }
 
     /// The guarded connection under an HTTP/1 request.
@@ -114,27 +115,14 @@ impl Guarded {
         matches!(self.phase(), Phase::Awaiting(due) if due <= Instant::now())
     }
 
-    /// The request is over and so is its body: another may come.
+    /// The request is over: another may come.
     pub fn idle(&self) {
         self.enter(Phase::Idle(after(self.rules.deadlines.idle)));
     }
 
-    /// The request is over, and its body may still be coming.
+    /// The request is over and so is the connection, but its body may still be coming.
     pub fn ending(&self) {
         self.enter(Phase::Ending(after(self.rules.deadlines.header)));
-    }
-
-    /// Nothing more is written. Where the client may still be sending, it hears so before the connection closes.
-    pub(super) async fn leave(&mut self) -> io::Result<()> {
-        self.socket.shutdown().await?;
-        let mut passed_over = 0;
-        while !matches!(self.phase(), Phase::Idle(_)) && passed_over <= FAREWELL_BYTES {
-            match self.read(&mut [0; 4096]).await? {
-                0 => break,
-                bytes => passed_over += bytes,
-            }
-        }
-        Ok(())
     }
 
     fn enter(&self, phase: Phase) {
@@ -184,35 +172,39 @@ impl Guarded {
 
     fn refuse(&mut self, denial: &Denial) {
         let answer = self.rules.reception.refuse(self.socket.peer(), denial);
-        self.refusal = Some(Refusal { answer, written: 0, shut: false, passed_over: 0 });
+        self.take_leave(answer);
+    }
+
+    fn take_leave(&mut self, words: Vec<u8>) {
+        self.farewell = Some(Farewell { words, written: 0, shut: false, passed_over: 0 });
         self.enter(Phase::Ending(after(FAREWELL)));
     }
 
-    fn poll_refusal(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(refusal) = &mut self.refusal else { return Poll::Ready(Ok(())) };
-        while let Some(rest) = refusal.answer.get(refusal.written..).filter(|rest| !rest.is_empty()) {
+    fn poll_words(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(farewell) = &mut self.farewell else { return Poll::Ready(Ok(())) };
+        while let Some(rest) = farewell.words.get(farewell.written..).filter(|rest| !rest.is_empty()) {
             match ready!(Pin::new(&mut self.socket).poll_write(cx, rest))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                written => refusal.written += written,
+                written => farewell.written += written,
             }
         }
         Pin::new(&mut self.socket).poll_flush(cx)
     }
 
-    /// Say no, then wait for the client to hear it. To the reader it looks like the end of the connection.
+    /// Say what is to be said, then wait for the client to hear it. To the reader it looks like the end of the connection.
     fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_refusal(cx))?;
-        let Some(refusal) = &mut self.refusal else { return Poll::Ready(Ok(())) };
-        if !refusal.shut {
+        ready!(self.poll_words(cx))?;
+        let Some(farewell) = &mut self.farewell else { return Poll::Ready(Ok(())) };
+        if !farewell.shut {
             ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
-            refusal.shut = true;
+            farewell.shut = true;
         }
         let mut scratch = [0; 4096];
         loop {
             let mut passed_over = ReadBuf::new(&mut scratch);
             ready!(Pin::new(&mut self.socket).poll_read(cx, &mut passed_over))?;
-            refusal.passed_over += passed_over.filled().len();
-            if passed_over.filled().is_empty() || refusal.passed_over > FAREWELL_BYTES {
+            farewell.passed_over += passed_over.filled().len();
+            if passed_over.filled().is_empty() || farewell.passed_over > FAREWELL_BYTES {
                 return Poll::Ready(Ok(()));
             }
         }
@@ -227,7 +219,7 @@ impl AsyncRead for Guarded {
             }
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        if self.refusal.is_some() {
+        if self.farewell.is_some() {
             return self.poll_farewell(cx);
         }
         let before = buf.filled().len();
@@ -235,7 +227,7 @@ impl AsyncRead for Guarded {
         let looks = matches!(self.phase(), Phase::Preface(..) | Phase::Idle(_) | Phase::Head(_));
         if looks && buf.filled().len() > before {
             self.look(&buf.filled()[before..]);
-            if self.refusal.is_some() {
+            if self.farewell.is_some() {
                 buf.set_filled(before);
                 // The farewell has a deadline of its own, which has just begun.
                 let _ = self.poll_deadline(cx);
@@ -252,13 +244,13 @@ impl AsyncWrite for Guarded {
         if matches!(self.phase(), Phase::Serving | Phase::Awaiting(_)) {
             return Pin::new(&mut self.socket).poll_write(cx, buf);
         }
-        if self.refusal.is_none() && matches!(self.phase(), Phase::Head(_) | Phase::Parsing(_)) {
+        if self.farewell.is_none() && matches!(self.phase(), Phase::Head(_) | Phase::Parsing(_)) {
             self.refuse(&Denial::BadRequest("The request cannot be parsed."));
         }
-        if self.refusal.is_none() {
+        if self.farewell.is_none() {
             return Pin::new(&mut self.socket).poll_write(cx, buf);
         }
-        ready!(self.poll_refusal(cx))?;
+        ready!(self.poll_words(cx))?;
         Poll::Ready(Ok(buf.len()))
     }
 
@@ -266,8 +258,16 @@ impl AsyncWrite for Guarded {
         Pin::new(&mut self.socket).poll_flush(cx)
     }
 
+    /// Nothing more is written. Who may still be sending hears so before the connection closes.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
+        if !matches!(self.phase(), Phase::Ending(_)) {
+            return Pin::new(&mut self.socket).poll_shutdown(cx);
+        }
+        if self.farewell.is_none() {
+            self.take_leave(Vec::new());
+        }
+        // Who takes no notice is left all the same.
+        if self.poll_deadline(cx).is_ready() { Poll::Ready(Ok(())) } else { self.poll_farewell(cx) }
     }
 }
 

@@ -315,9 +315,10 @@ impl ProxyHttp for Proxy {
             sent_bytes: session.body_bytes_sent(),
         };
         line.write(&gateway.api.lines);
-        let body_done = session.is_body_done();
+        // Not whether the body is done: once it has answered, Pingora says so of a body that is still coming.
+        let stays = session.as_http1().is_some_and(|http1| http1.will_keepalive());
         let Some(guarded) = Guarded::under(session) else { return };
-        if body_done {
+        if stays {
             return guarded.idle();
         }
         guarded.ending();
