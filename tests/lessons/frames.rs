@@ -53,8 +53,8 @@ impl Secured {
 
     pub fn serves_others(&self) -> bool {
         let mut stream = self.connect();
-        stream.write_all(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &head("GET", "/public/"))).unwrap();
         let before = self.app.seen().len();
+        stream.write_all(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &head("GET", "/public/"))).unwrap();
         crate::support::wait_until("another client is served", || self.app.seen().len() > before);
         true
     }
