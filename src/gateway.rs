@@ -10,7 +10,6 @@ use http::request::Parts;
 use crate::api::Api;
 use crate::gate::access::Permit;
 use crate::gate::client::ClientAddress;
-use crate::gate::credential;
 use crate::gate::denial::Denial;
 use crate::gate::identity::IdentityHeaders;
 use crate::gate::limit::Quota;
@@ -74,13 +73,14 @@ impl Gateway {
         }
         let (id, route) = self.routes.find(host(head), &head.method, path).map_err(missed)?;
         arrival.route = Some(id);
+        for other in self.methods.others(&head.headers) {
+            if self.routes.find(host(head), &other?, path).map_err(missed)?.0 != id {
+                return Err(Denial::BadRequest("The method to be taken instead falls under another rule."));
+            }
+        }
         self.api.cookies.refresh_token(&head.headers)?;
         let upstream = match route.target {
-            Target::Own(endpoint) => {
-                // Whether or not the endpoint asks for one.
-                credential::read(&head.headers)?;
-                return Ok(Admission::Own(endpoint));
-            }
+            Target::Own(endpoint) => return Ok(Admission::Own(endpoint)),
             Target::Upstream(upstream) => upstream,
         };
         let permit = route.access.permit(self.api.caller(&head.headers, now).await)?;

@@ -8,7 +8,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use support::gateway::Gateway;
+use support::gateway::{Gateway, House, usual};
 use support::origin::Origin;
 use support::wait::until;
 use support::wire::Wire;
@@ -126,4 +126,24 @@ fn the_good_client_is_served_beside_a_hundred_that_drip() {
         assert_eq!(wire.send(GET).answer().unwrap().status, 200);
     }
     assert!(slow.into_iter().all(|drips| drips.join().unwrap()), "some went on dripping");
+}
+
+/// Shells and service managers start a process with 1024 descriptors, whatever it may have.
+#[test]
+fn the_descriptors_that_the_connections_need_are_asked_for() {
+    let app = Origin::start();
+    let house = House::new(&usual(app.address, "max_connections = 1500", ""));
+    let gateway = house.run_through(&["sh", "-c", "ulimit -Sn 512; exec \"$@\"", "sh"]);
+    assert_eq!(open_files(&gateway), 2 * 1500 + 256);
+    let gateway = house.run_through(&["sh", "-c", "ulimit -n 512; exec \"$@\"", "sh"]);
+    assert_eq!(open_files(&gateway), 512);
+    let line = gateway.wait_for_line("too few for max_connections = 1500");
+    assert!(line.contains("LimitNOFILE"), "{line}");
+}
+
+/// The soft limit, as the kernel has it.
+fn open_files(gateway: &Gateway) -> u64 {
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", gateway.child.id())).unwrap();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
 }

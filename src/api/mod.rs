@@ -9,6 +9,7 @@ pub mod reply;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use http::request::Parts;
 use http::{HeaderMap, Method};
 use serde_json::Value;
 
@@ -65,9 +66,9 @@ pub struct Call<'a> {
 
 impl Api {
     /// What can be refused before the body is read.
-    pub fn screen(&self, endpoint: Endpoint, method: &Method, headers: &HeaderMap) -> Result<(), Denial> {
-        endpoint.allows(method)?;
-        if *method == Method::POST && !self.origins.allow_change(headers) {
+    pub fn screen(&self, endpoint: Endpoint, head: &Parts, over_tls: bool) -> Result<(), Denial> {
+        endpoint.allows(&head.method)?;
+        if head.method == Method::POST && !self.origins.allow_change(&head.headers, over_tls) {
             return Err(Denial::CrossSite);
         }
         Ok(())

@@ -18,6 +18,7 @@ use crate::telemetry::metrics::Metrics;
 
 pub mod check;
 pub mod demo;
+mod descriptors;
 pub mod explain;
 pub mod health;
 pub mod key;

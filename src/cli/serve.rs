@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
-use super::{CliError, environment, load, metrics};
+use super::{CliError, descriptors, environment, load, metrics};
 use crate::config;
 use crate::config::settings::Settings;
 use crate::server::{self, Listeners, Orders, open_store};
@@ -67,6 +67,9 @@ pub async fn serve(
     logging::report_panics(&metrics);
     for warning in settings.warnings.to_string().lines() {
         tracing::warn!("{warning}");
+    }
+    if let Some(missing) = descriptors::ask_for(settings.server.max_connections) {
+        tracing::warn!("{missing}");
     }
     let (stop, stopped) = watch::channel(false);
     // Without a bound, so that a reload that takes long cannot keep a signal to stop from being heard.

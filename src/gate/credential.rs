@@ -32,6 +32,16 @@ pub fn read(headers: &HeaderMap) -> Result<Credential<'_>, Denial> {
     if separated && is_token68(token) { Ok(Credential::Bearer(token)) } else { Ok(Credential::Malformed) }
 }
 
+/// Whether the scheme proves who is at the other end of a connection rather than who makes a request (RFC 4559 section 6). The
+/// upstream's connections are shared by all callers: the next would be taken for this one.
+pub fn binds_connection(headers: &HeaderMap) -> bool {
+    const SCHEMES: [&[u8]; 3] = [b"ntlm", b"negotiate", b"kerberos"];
+    headers.get_all(AUTHORIZATION).iter().any(|field| {
+        let scheme = field.as_bytes().split(|b| !b.is_ascii_alphanumeric()).next().unwrap_or_default();
+        SCHEMES.iter().any(|bound| scheme.eq_ignore_ascii_case(bound))
+    })
+}
+
 fn is_token68(token: &str) -> bool {
     let body = token.trim_end_matches('=');
     !body.is_empty() && body.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b))
@@ -63,6 +73,16 @@ mod tests {
         assert_eq!(of(&[]).unwrap(), "Absent");
         assert_eq!(of(&["Basic YTpi"]).unwrap(), "Absent");
         assert_eq!(of(&["BearerX a"]).unwrap(), "Absent");
+    }
+
+    #[test]
+    fn some_schemes_are_about_the_connection() {
+        for (value, bound) in
+            [("NTLM TlRM", true), ("negotiate YII=", true), ("Negotiate", true), ("Basic TlRM", false)]
+        {
+            let headers = HeaderMap::from_iter([(AUTHORIZATION, value.parse().unwrap())]);
+            assert_eq!(binds_connection(&headers), bound, "{value}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use http::{HeaderName, HeaderValue};
 
 use super::access::Caller;
+use super::fold;
 
 /// The names under which the upstream learns who is calling.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +69,7 @@ impl IdentityHeaders {
     pub fn new(names: IdentityNames) -> Self {
         let mut every: Vec<IdentityNames> = Preset::ALL.map(Preset::names).into();
         every.extend([IdentityNames::default(), names.clone()]);
-        let every = every.iter().flat_map(IdentityNames::iter).map(fold);
+        let every = every.iter().flat_map(IdentityNames::iter).map(fold::name);
         let mut claimed: Vec<Vec<Box<[u8]>>> = Vec::new();
         for name in every.chain(COMMON.iter().map(|name| name.as_bytes().into())) {
             if claimed.len() <= name.len() {
@@ -81,11 +82,10 @@ impl IdentityHeaders {
         Self { names, claimed }
     }
 
-    /// Whether a field of this name could be taken for one of ours by any upstream: CGI, WSGI, PHP and Rack all fold
-    /// names before an app sees them, so that `X_User.Id` arrives as `X-User-Id` does.
+    /// Whether a field of this name could be taken for one of ours by any upstream.
     pub fn is_claimed(&self, name: &HeaderName) -> bool {
-        let name = name.as_str().as_bytes();
-        self.claimed.get(name.len()).is_some_and(|claimed| claimed.iter().any(|claimed| folds_to(name, claimed)))
+        let alike = self.claimed.get(name.as_str().len());
+        alike.is_some_and(|claimed| claimed.iter().any(|claimed| fold::is(name, claimed)))
     }
 
     /// What we vouch for. Nobody is stated by saying nothing.
@@ -105,10 +105,15 @@ impl IdentityHeaders {
     }
 }
 
-/// Names outside the presets by which apps are told who is calling, or which address was asked for: believing them would
-/// undo the decision that was made on the real ones.
-const COMMON: [&str; 9] = [
+/// Names outside the presets by which apps are told who is calling, or what was asked for: believing them would undo the
+/// decision that was made on the real ones. `Proxy` is no field at all, but CGI makes `HTTP_PROXY` of it (CVE-2016-5385).
+const COMMON: [&str; 14] = [
+    "proxy",
     "remote-name",
+    "x-authenticated-user",
+    "x-original-method",
+    "x-webauth-email",
+    "x-webauth-user",
     "x-remote-user",
     "x-forwarded-preferred-username",
     "x-auth-request-preferred-username",
@@ -123,20 +128,6 @@ impl IdentityNames {
     fn iter(&self) -> impl Iterator<Item = &HeaderName> {
         [&self.user_id, &self.email, &self.roles].into_iter().chain(&self.session_id)
     }
-}
-
-fn fold(name: &HeaderName) -> Box<[u8]> {
-    name.as_str().bytes().map(fold_byte).collect()
-}
-
-/// Of two names of one length.
-fn folds_to(name: &[u8], folded: &[u8]) -> bool {
-    name.iter().zip(folded).all(|(byte, folded)| fold_byte(*byte) == *folded)
-}
-
-/// Any byte that is legal in a field name (RFC 9110 section 5.6.2) and neither letter nor digit stands for `-`.
-fn fold_byte(byte: u8) -> u8 {
-    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use http::Method;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::denial::Denial;
+use super::fold;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Methods {
@@ -43,6 +44,26 @@ impl Methods {
     }
 }
 
+/// Fields by which some apps let a request be of another method than it says.
+const OVERRIDES: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
+
+impl Methods {
+    /// The methods that an app may take this request to be of, beside its own. A request that could not be of one is refused.
+    pub fn others<'h>(&self, headers: &'h HeaderMap) -> impl Iterator<Item = Result<Method, Denial>> {
+        let overrides = |name: &HeaderName| OVERRIDES.iter().any(|other| fold::is(name, other.as_bytes()));
+        let named = headers.iter().filter(move |(name, _)| overrides(name));
+        named.map(|(_, value)| {
+            let other = named_method(value).ok_or(Denial::BadRequest("The method to be taken instead is none."))?;
+            self.check(&other).map(|()| other)
+        })
+    }
+}
+
+/// Apps that heed such a field do not heed its case.
+fn named_method(value: &HeaderValue) -> Option<Method> {
+    Methods::parse(&value.to_str().ok()?.trim().to_ascii_uppercase()).ok()
+}
+
 impl Default for Methods {
     fn default() -> Self {
         use Method as M;
@@ -60,6 +81,21 @@ mod tests {
         assert_eq!(methods.check(&Method::GET), Ok(()));
         assert_eq!(methods.check(&Method::POST), Err(Denial::MethodNotAllowed("GET, PROPFIND".into())));
         assert!(methods.check(&Method::from_bytes(b"get").unwrap()).is_err());
+    }
+
+    #[test]
+    fn a_request_may_name_other_methods_than_its_own() {
+        let others = |name: &'static str, value| -> Vec<_> {
+            let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
+            Methods::default().others(&headers).collect()
+        };
+        for name in ["x-http-method-override", "x_http_method.override", "x-http-method", "x-method-override"] {
+            assert_eq!(others(name, "delete"), [Ok(Method::DELETE)], "{name}");
+        }
+        assert_eq!(others("x-http-methods", "delete"), []);
+        assert!(matches!(others("x-http-method", "TRACE")[..], [Err(Denial::BadRequest(_))]));
+        assert!(matches!(others("x-http-method", "GET, DELETE")[..], [Err(Denial::BadRequest(_))]));
+        assert!(matches!(others("x-http-method", "MERGE")[..], [Err(Denial::MethodNotAllowed(_))]));
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod cookies;
 pub mod credential;
 pub mod denial;
 pub mod email;
+pub mod fold;
 pub mod host;
 pub mod identity;
 pub mod json;

@@ -16,8 +16,9 @@ impl TrustedOrigins {
     }
 
     /// Whether something may be changed for this request. A client that is no browser sends neither field, and no cookie
-    /// that it was not told to send.
-    pub fn allow_change(&self, headers: &HeaderMap) -> bool {
+    /// that it was not told to send. `over_tls`: the request came to us so. Where it did not, a proxy before us may have ended
+    /// TLS, and a page of either scheme may be ours.
+    pub fn allow_change(&self, headers: &HeaderMap, over_tls: bool) -> bool {
         if self.of(headers).is_some() {
             return true;
         }
@@ -28,7 +29,7 @@ impl TrustedOrigins {
         if headers.contains_key(ORIGIN) {
             let host = single(headers, HOST.as_str()).map(HeaderValue::as_bytes);
             let origin = single(headers, "origin").map(HeaderValue::as_bytes);
-            return match (origin.and_then(authority), host) {
+            return match (origin.and_then(|origin| authority(origin, over_tls)), host) {
                 (Some(origin), Some(host)) => origin.eq_ignore_ascii_case(host),
                 _ => false,
             };
@@ -37,8 +38,8 @@ impl TrustedOrigins {
     }
 }
 
-fn authority(origin: &[u8]) -> Option<&[u8]> {
-    origin.strip_prefix(b"https://").or_else(|| origin.strip_prefix(b"http://"))
+fn authority(origin: &[u8], over_tls: bool) -> Option<&[u8]> {
+    origin.strip_prefix(b"https://").or_else(|| origin.strip_prefix(b"http://").filter(|_| !over_tls))
 }
 
 fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a HeaderValue> {
@@ -51,12 +52,16 @@ mod tests {
     use super::*;
 
     fn allowed(fields: &[(&'static str, &str)]) -> bool {
+        allowed_by(fields, false)
+    }
+
+    fn allowed_by(fields: &[(&'static str, &str)], over_tls: bool) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert(HOST, "gw.example".parse().unwrap());
         for (name, value) in fields {
             headers.append(*name, value.parse().unwrap());
         }
-        TrustedOrigins(vec!["https://app.example".into()]).allow_change(&headers)
+        TrustedOrigins(vec!["https://app.example".into()]).allow_change(&headers, over_tls)
     }
 
     #[test]
@@ -78,6 +83,12 @@ mod tests {
             assert!(!allowed(&[("origin", bad)]), "{bad}");
         }
         assert!(!allowed(&[("origin", "https://gw.example"), ("origin", "https://evil.example")]));
+    }
+
+    #[test]
+    fn over_tls_a_page_that_came_in_the_clear_is_not_ours() {
+        assert!(allowed_by(&[("origin", "https://gw.example")], true));
+        assert!(!allowed_by(&[("origin", "http://gw.example")], true));
     }
 
     #[test]

@@ -11,15 +11,23 @@ use super::{framing, interim};
 use crate::gate::access::Permit;
 use crate::gate::client::{FORWARDED_FOR, REQUEST_ID};
 use crate::gate::credential::{self, Credential};
+use crate::gate::fold;
 
 /// Fields by which an earlier hop describes the request, beside those that begin with [`FORWARDED`]. From anyone but a
 /// trusted proxy they are claims, and go.
-const FORWARDING: [&str; 7] = [
+const FORWARDING: [&str; 14] = [
     "forwarded",
     "x-real-ip",
     "x-client-ip",
     "x-cluster-client-ip",
     "true-client-ip",
+    "client-ip",
+    "cf-connecting-ip",
+    "cf-connecting-ipv6",
+    "fastly-client-ip",
+    "x-remote-addr",
+    "x-remote-ip",
+    "x-originating-ip",
     "x-original-forwarded-for",
     "x-original-host",
 ];
@@ -45,14 +53,17 @@ pub fn to_upstream(request: &mut RequestHeader, exchange: &Exchange, permit: &Pe
         .keys()
         .filter(|name| {
             let believed = trusted && is_plainly_spelled(name);
-            gateway.identity.is_claimed(name) || (is_forwarding(name) && !believed) || is_spelled(name, REQUEST_ID)
+            gateway.identity.is_claimed(name)
+                || (is_forwarding(name) && !believed)
+                || fold::is(name, REQUEST_ID.as_bytes())
         })
         .cloned()
         .collect();
     for name in &dropped {
         request.remove_header(name);
     }
-    if !gateway.forward_token && !matches!(credential::read(&request.headers), Ok(Credential::Absent)) {
+    let ours = !matches!(credential::read(&request.headers), Ok(Credential::Absent));
+    if ours && !gateway.forward_token || credential::binds_connection(&request.headers) {
         request.remove_header(&AUTHORIZATION);
     }
     if !gateway.api.cookies.may_pass(&request.headers) {
@@ -159,17 +170,7 @@ fn sets(set_cookie: &HeaderValue, ours: impl Fn(&str) -> bool) -> bool {
 }
 
 fn is_forwarding(name: &HeaderName) -> bool {
-    begins_with(name, FORWARDED) || FORWARDING.iter().any(|field| is_spelled(name, field))
-}
-
-/// In any spelling that an app may fold into this one.
-fn is_spelled(name: &HeaderName, field: &str) -> bool {
-    name.as_str().len() == field.len() && begins_with(name, field)
-}
-
-fn begins_with(name: &HeaderName, field: &str) -> bool {
-    let folded = name.as_str().bytes().map(|b| if b.is_ascii_alphanumeric() { b } else { b'-' });
-    name.as_str().len() >= field.len() && folded.zip(field.bytes()).all(|(got, wanted)| got == wanted)
+    fold::begins(name, FORWARDED.as_bytes()) || FORWARDING.iter().any(|field| fold::is(name, field.as_bytes()))
 }
 
 /// As proxies write names. Another spelling came from further away.

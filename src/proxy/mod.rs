@@ -115,7 +115,7 @@ impl Proxy {
         let head = session.req_header();
         let configuration = Arc::clone(&exchange.configuration);
         let gateway = &configuration.gateway;
-        if let Err(denial) = gateway.api.screen(endpoint, &head.method, &head.headers) {
+        if let Err(denial) = gateway.api.screen(endpoint, head, exchange.over_tls) {
             return self.refuse(session, exchange, &denial).await;
         }
         let body = match body::read(session).await? {
@@ -166,7 +166,7 @@ impl ProxyHttp for Proxy {
         // client's HTTP persists at all: 1.0 does only if asked to (RFC 9112 section 9.3).
         let persists = session.get_keepalive().is_some() && !session.is_process_shutting_down();
         session.set_keepalive(persists.then_some(self.keep_alive_secs));
-        session.set_write_timeout(Some(Duration::from_secs(60)));
+        session.set_write_timeout(Some(socket::STALL));
         session.set_read_timeout(Some(SILENCE));
         if let Some(guarded) = Guarded::under(session) {
             guarded.serving();

@@ -19,7 +19,7 @@ use super::stall::Stall;
 use crate::tls;
 
 /// How long a client may take nothing of what is written to it.
-const STALL: Duration = Duration::from_secs(60);
+pub const STALL: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub struct Socket {

@@ -109,6 +109,24 @@ fn oathkeeper_cve_2026_33495_what_a_stranger_says_of_the_request_decides_nothing
     assert_eq!(seen.all("x-forwarded-for"), ["127.0.0.1"]);
 }
 
+/// CGI makes `HTTP_PROXY` of it, and many an app sends what it asks of others through there.
+#[test]
+fn httpoxy_cve_2016_5385_a_field_named_proxy_sets_nothing() {
+    let scene = Scene::with("trusted_proxies = [\"127.0.0.1/32\"]", "");
+    assert_eq!(scene.ask("/public/x", &[("proxy", "http://evil"), ("PROXY", "http://evil")]).status, 200);
+    assert!(!format!("{:?}", scene.app.last()).contains("evil"));
+}
+
+#[test]
+fn what_other_gateways_state_a_client_cannot() {
+    let scene = Scene::start();
+    let names = ["X-WEBAUTH-USER", "X_WebAuth.User", "X-Authenticated-User", "X-Original-Method", "Client-IP"];
+    for name in names.into_iter().chain(["CF-Connecting-IP", "X-Originating-IP", "X-Remote-Addr", "Fastly-Client-IP"]) {
+        assert_eq!(scene.ask("/public/x", &[(name, "evil")]).status, 200);
+        assert!(!format!("{:?}", scene.app.last()).contains("evil"), "{name}: {:?}", scene.app.last());
+    }
+}
+
 /// oauth2-proxy took the path to let through from `X-Forwarded-Uri`, whoever sent it. Here not even a trusted proxy's counts.
 #[test]
 fn oauth2_proxy_cve_2026_40575_a_forwarded_path_is_not_the_path() {

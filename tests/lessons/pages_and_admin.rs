@@ -105,6 +105,19 @@ fn traefik_cve_2026_88008_there_is_no_switch_to_http2() {
     }
 }
 
+/// One caller's NTLM handshake made a connection to the app theirs; the pool gave it to the next caller.
+#[test]
+fn traefik_cve_2026_88007_no_connection_to_the_app_belongs_to_a_caller() {
+    let scene = Scene::start();
+    for credential in ["NTLM TlRMTVNTUAAB", "Negotiate YIIF", "negotiate", "Kerberos YIIF"] {
+        assert_eq!(scene.ask("/public/x", &[("authorization", credential)]).status, 200);
+        assert!(scene.app.last().all("authorization").is_empty(), "{credential}");
+    }
+    // What is about the request alone is the app's business.
+    scene.ask("/public/x", &[("authorization", "Basic YTpi")]);
+    assert_eq!(scene.app.last().all("authorization"), ["Basic YTpi"]);
+}
+
 /// A deadline was cleared after the first request, and never set again.
 #[test]
 fn traefik_cve_2026_26999_and_22045_the_second_request_has_a_deadline_too() {

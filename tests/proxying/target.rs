@@ -1,6 +1,7 @@
 //! What is asked for arrives as it was asked: method, path, query and host, byte for byte.
 
 use crate::public_app;
+use crate::support::gateway::{House, usual};
 use crate::support::origin::Origin;
 use crate::support::wire::Wire;
 
@@ -75,6 +76,30 @@ fn the_method_arrives_as_it_was_sent() {
     }
 }
 
+/// Apps that heed such a field serve the method that it names.
+#[test]
+fn a_method_to_be_taken_instead_falls_under_the_same_rule() {
+    let app = Origin::start();
+    let rule =
+        "[[routes]]\npath = \"/public/*\"\nmethods = [\"DELETE\", \"PUT\"]\nupstream = \"app\"\nroles = [\"admin\"]";
+    let gateway = House::new(&usual(app.address, "", rule)).run();
+    let ask = |name, value| {
+        let fields = [("content-length", "0"), (name, value)];
+        Wire::to(gateway.listen).ask("POST", "/public/x", &fields).answer().unwrap()
+    };
+    for name in ["x-http-method-override", "X_HTTP_Method", "x-method.override"] {
+        for elsewhere in ["DELETE", "delete", " Put"] {
+            ask(name, elsewhere).is_problem(400, "bad_request");
+        }
+        ask(name, "TRACE").is_problem(400, "bad_request");
+        ask(name, "GET, DELETE").is_problem(400, "bad_request");
+        ask(name, "MERGE").is_problem(405, "method_not_allowed");
+        assert!(app.seen().is_empty(), "{:?}", app.seen());
+    }
+    assert_eq!(ask("x-http-method-override", "GET").status, 200);
+    assert_eq!(app.last().all("x-http-method-override"), ["GET"]);
+}
+
 #[test]
 fn other_fields_arrive_as_they_were_sent_and_in_their_order() {
     let app = Origin::start();
@@ -90,6 +115,7 @@ fn other_fields_arrive_as_they_were_sent_and_in_their_order() {
         ("via", "1.1 edge"),
         ("sec-fetch-site", "cross-site"),
         ("x-http-method", "PUT"),
+        ("authorization", "Digest username=\"a\""),
     ];
     assert_eq!(Wire::to(gateway.listen).ask("GET", "/x", &fields).answer().unwrap().status, 200);
     let seen = app.last();
