@@ -145,10 +145,17 @@ impl Guarded {
             | Phase::Ending(due) => due,
         };
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
-        if alarm.deadline() != due {
+        if alarm.deadline() > due {
             alarm.as_mut().reset(due);
         }
-        alarm.as_mut().poll(cx)
+        // One that is set too early is moved when it rings: to move it for every request costs more.
+        loop {
+            ready!(alarm.as_mut().poll(cx));
+            if due <= Instant::now() {
+                return Poll::Ready(());
+            }
+            alarm.as_mut().reset(due);
+        }
     }
 
     /// Bytes have come, before or between requests.

@@ -298,7 +298,7 @@ impl ProxyHttp for Proxy {
         let took = exchange.watch.elapsed();
         gateway.api.metrics.answered(route, known(&head.method), status, took);
         let user = match &exchange.stage {
-            Stage::Admitted { permit, .. } => permit.caller().map(|caller| caller.state.id.to_string()),
+            Stage::Admitted { permit, .. } => permit.caller().map(|caller| caller.state.id),
             Stage::Arrived | Stage::Answered => None,
         };
         let line = AccessLine {

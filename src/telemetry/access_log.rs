@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::logging::{Lines, Members};
+use super::logging::Lines;
 use crate::gate::time::Timestamp;
+use crate::gate::user::UserId;
 
 /// What is known of a request when it is over. The query is left out: apps put secrets there.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ pub struct AccessLine<'a> {
     pub status: u16,
     /// `allowed`, `client_gone`, or the error's code.
     pub outcome: &'a str,
-    pub user: Option<String>,
+    pub user: Option<UserId>,
     pub took: Duration,
     pub sent_bytes: usize,
 }
@@ -28,30 +29,25 @@ const PATH_BYTES: usize = 512;
 
 impl AccessLine<'_> {
     pub fn write(self, lines: &Lines) {
-        let mut members = Members::new();
-        members.insert("at".into(), iso(self.at).into());
-        members.insert("requestId".into(), self.request_id.into());
+        let mut line = lines.line("access").word("at", iso(self.at)).word("requestId", self.request_id);
         if let Some(ip) = self.ip {
-            members.insert("ip".into(), ip.to_string().into());
+            line = line.word("ip", ip);
         }
-        members.insert("method".into(), self.method.into());
-        members.insert("path".into(), self.path[..self.path.floor_char_boundary(PATH_BYTES)].into());
-        members.insert("route".into(), self.route.into());
-        members.insert("status".into(), self.status.into());
-        members.insert("outcome".into(), self.outcome.into());
+        line = line.word("method", self.method);
+        line = line.text("path", &self.path[..self.path.floor_char_boundary(PATH_BYTES)]).text("route", self.route);
+        line = line.number("status", self.status).text("outcome", self.outcome);
         if let Some(user) = self.user {
-            members.insert("user".into(), user.into());
+            line = line.word("user", user);
         }
-        members.insert("ms".into(), (self.took.as_micros() as f64 / 1000.0).into());
-        members.insert("bytes".into(), self.sent_bytes.into());
-        lines.write("access", members);
+        let micros = self.took.as_micros();
+        line = line.number("ms", format_args!("{}.{:03}", micros / 1000, micros % 1000));
+        line.number("bytes", self.sent_bytes).write();
     }
 }
 
 /// A time as RFC 3339 writes it, UTC.
 pub fn iso(at: Timestamp) -> String {
-    i64::try_from(at.millis())
-        .ok()
-        .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
-        .map_or_else(|| at.millis().to_string(), |time| format!("{time:.3}"))
+    let time = i64::try_from(at.millis()).ok().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
+    // What no calendar reaches reads as its end.
+    format!("{:.3}", time.unwrap_or(jiff::Timestamp::MAX))
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::access_log::iso;
-use super::logging::{Lines, Members};
+use super::logging::Lines;
 use crate::gate::time::Timestamp;
 use crate::gate::user::{SessionId, UserId};
 
@@ -45,18 +45,18 @@ pub struct Subject<'a> {
 }
 
 pub fn write(lines: &Lines, event: AuditEvent, subject: &Subject<'_>, at: Timestamp) {
-    let mut members = Members::new();
-    members.insert("at".into(), iso(at).into());
-    members.insert("event".into(), event.name().into());
-    let mut put = |name: &str, value: Option<String>| {
-        if let Some(value) = value {
-            members.insert(name.into(), value.into());
-        }
-    };
-    put("user", subject.user.map(|id| id.to_string()));
-    put("email", subject.email.map(str::to_owned));
-    put("session", subject.session.map(|id| id.to_string()));
-    put("ip", subject.ip.map(|ip| ip.to_string()));
-    put("requestId", Some(subject.request_id.to_owned()));
-    lines.write("audit", members);
+    let mut line = lines.line("audit").word("at", iso(at)).word("event", event.name());
+    if let Some(user) = subject.user {
+        line = line.word("user", user);
+    }
+    if let Some(email) = subject.email {
+        line = line.text("email", email);
+    }
+    if let Some(session) = subject.session {
+        line = line.word("session", session);
+    }
+    if let Some(ip) = subject.ip {
+        line = line.word("ip", ip);
+    }
+    line.word("requestId", subject.request_id).write();
 }
