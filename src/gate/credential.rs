@@ -1,7 +1,7 @@
 //! The credential on a request: absent, a bearer token, or something bad. Absent is not bad, and bad is never absent.
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 
 use super::denial::Denial;
 
@@ -21,31 +21,48 @@ pub fn read(headers: &HeaderMap) -> Result<Credential<'_>, Denial> {
     if fields.next().is_some() {
         return Err(Denial::BadRequest("Send one Authorization field."));
     }
-    let Ok(text) = field.to_str() else { return Ok(Credential::Malformed) };
-    let scheme_end = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len());
-    let (scheme, rest) = text.split_at(scheme_end);
-    if !scheme.eq_ignore_ascii_case("bearer") {
+    let (scheme, rest) = scheme(field);
+    if !scheme.eq_ignore_ascii_case(b"bearer") {
         return Ok(Credential::Absent);
     }
+    let Ok(rest) = std::str::from_utf8(rest) else { return Ok(Credential::Malformed) };
     let token = rest.trim_start_matches(' ');
     let separated = token.len() < rest.len();
     if separated && is_token68(token) { Ok(Credential::Bearer(token)) } else { Ok(Credential::Malformed) }
+}
+
+/// Whether the credential is for us, good or bad: what goes to an upstream must not hold it.
+pub fn is_ours(headers: &HeaderMap) -> bool {
+    headers.get_all(AUTHORIZATION).iter().any(|field| scheme(field).0.eq_ignore_ascii_case(b"bearer"))
+}
+
+fn scheme(field: &HeaderValue) -> (&[u8], &[u8]) {
+    let field = field.as_bytes();
+    field.split_at(field.iter().position(|b| !b.is_ascii_alphanumeric()).unwrap_or(field.len()))
 }
 
 /// Whether the scheme proves who is at the other end of a connection rather than who makes a request (RFC 4559 section 6). The
 /// upstream's connections are shared by all callers: the next would be taken for this one.
 pub fn binds_connection(headers: &HeaderMap) -> bool {
     const SCHEMES: [&[u8]; 3] = [b"ntlm", b"negotiate", b"kerberos"];
-    headers.get_all(AUTHORIZATION).iter().any(|field| {
-        let scheme = field.as_bytes().split(|b| !b.is_ascii_alphanumeric()).next().unwrap_or_default();
-        SCHEMES.iter().any(|bound| scheme.eq_ignore_ascii_case(bound))
-    })
+    let mut fields = headers.get_all(AUTHORIZATION).iter();
+    fields.any(|field| SCHEMES.iter().any(|bound| scheme(field).0.eq_ignore_ascii_case(bound)))
 }
 
 fn is_token68(token: &str) -> bool {
     let body = token.trim_end_matches('=');
-    !body.is_empty() && body.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b))
+    !body.is_empty() && body.bytes().all(|b| TOKEN68[usize::from(b)])
 }
+
+/// The bytes of a `token68`. A table, because every byte of every token is looked up in it.
+const TOKEN68: [bool; 256] = {
+    let (mut table, mut b) = ([false; 256], 0);
+    while b < 256 {
+        table[b] = (b as u8).is_ascii_alphanumeric() || matches!(b as u8, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+        b += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {

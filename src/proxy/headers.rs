@@ -10,7 +10,7 @@ use super::exchange::Exchange;
 use super::{framing, interim};
 use crate::gate::access::Permit;
 use crate::gate::client::{FORWARDED_FOR, REQUEST_ID};
-use crate::gate::credential::{self, Credential};
+use crate::gate::credential;
 use crate::gate::fold;
 
 /// Fields by which an earlier hop describes the request, beside those that begin with [`FORWARDED`]. From anyone but a
@@ -62,8 +62,8 @@ pub fn to_upstream(request: &mut RequestHeader, exchange: &Exchange, permit: &Pe
     for name in &dropped {
         request.remove_header(name);
     }
-    let ours = !matches!(credential::read(&request.headers), Ok(Credential::Absent));
-    if ours && !gateway.forward_token || credential::binds_connection(&request.headers) {
+    if credential::is_ours(&request.headers) && !gateway.forward_token || credential::binds_connection(&request.headers)
+    {
         request.remove_header(&AUTHORIZATION);
     }
     if !gateway.api.cookies.may_pass(&request.headers) {

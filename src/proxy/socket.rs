@@ -11,7 +11,7 @@ use std::time::Duration;
 use pingora::protocols::l4::socket::SocketAddr as PingoraAddr;
 use pingora::protocols::tls::SslDigest;
 use pingora::protocols::{SocketDigest, UniqueIDType};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, BufWriter, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
@@ -31,34 +31,52 @@ pub struct Socket {
     pub(super) tls: Option<Arc<SslDigest>>,
 }
 
+/// A small answer's head and body leave in one system call.
 #[derive(Debug)]
 enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(BufWriter<TcpStream>),
+    Tls(Box<BufWriter<TlsStream<TcpStream>>>),
 }
+
+/// In bytes. What is larger is written as it is.
+const GATHERED: usize = 4096;
 
 impl Socket {
     /// `peer`: who is at the other end, which behind a load balancer is not the balancer.
     pub fn plain(tcp: TcpStream, peer: SocketAddr) -> Self {
         let (id, digest) = identify(&tcp, peer);
-        Self { stream: Stream::Plain(tcp), stall: Stall::after(STALL), id, peer: peer.ip(), digest, tls: None }
+        Self {
+            stream: Stream::Plain(BufWriter::with_capacity(GATHERED, tcp)),
+            stall: Stall::after(STALL),
+            id,
+            peer: peer.ip(),
+            digest,
+            tls: None,
+        }
     }
 
     pub fn tls(stream: TlsStream<TcpStream>, peer: SocketAddr) -> Self {
         let (id, digest) = identify(stream.get_ref().0, peer);
         // Only that it is there matters: to Pingora, and to whoever asks whether a request came over TLS.
         let tls = SslDigest::new("", "", None, None, Vec::new());
-        let (stream, stall) = (Stream::Tls(Box::new(stream)), Stall::after(STALL));
-        Self { stream, stall, id, peer: peer.ip(), digest, tls: Some(Arc::new(tls)) }
+        let (stream, stall) = (BufWriter::with_capacity(GATHERED, stream), Stall::after(STALL));
+        Self { stream: Stream::Tls(Box::new(stream)), stall, id, peer: peer.ip(), digest, tls: Some(Arc::new(tls)) }
     }
 
     pub fn peer(&self) -> IpAddr {
         self.peer
     }
 
+    fn holds_back(&self) -> bool {
+        match &self.stream {
+            Stream::Plain(stream) => !stream.buffer().is_empty(),
+            Stream::Tls(stream) => !stream.buffer().is_empty(),
+        }
+    }
+
     pub fn speaks_http2(&self) -> bool {
         let Stream::Tls(stream) = &self.stream else { return false };
-        stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2)
+        stream.get_ref().get_ref().1.alpn_protocol() == Some(tls::HTTP2)
     }
 }
 
@@ -77,10 +95,18 @@ pub fn peer_ip(peer: Option<&PingoraAddr>) -> IpAddr {
 
 impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
+        let read = match &mut self.stream {
             Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        };
+        // Whoever waits for the other end lets it have what is held back.
+        if read.is_pending()
+            && self.holds_back()
+            && let Poll::Ready(Err(error)) = self.poll_flush(cx)
+        {
+            return Poll::Ready(Err(error));
         }
+        read
     }
 }
 
@@ -96,19 +122,23 @@ impl AsyncWrite for Socket {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { stream, stall, .. } = self.get_mut();
-        match stream {
-            // Holds nothing back, and so cannot say whether what was written has been taken.
-            Stream::Plain(_) => Poll::Ready(Ok(())),
-            Stream::Tls(stream) => stall.watch(Pin::new(stream).poll_flush(cx), cx),
-        }
+        let flushed = match stream {
+            // With nothing held back, it cannot say whether what was written has been taken.
+            Stream::Plain(stream) if stream.buffer().is_empty() => return Pin::new(stream).poll_flush(cx),
+            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        };
+        stall.watch(flushed, cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { stream, stall, .. } = self.get_mut();
-        match stream {
+        let shut = match stream {
+            Stream::Plain(stream) if stream.buffer().is_empty() => return Pin::new(stream).poll_shutdown(cx),
             Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Stream::Tls(stream) => stall.watch(Pin::new(stream).poll_shutdown(cx), cx),
-        }
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        };
+        stall.watch(shut, cx)
     }
 }
 
@@ -118,8 +148,8 @@ impl Drop for Socket {
     fn drop(&mut self) {
         if self.stall.lasts() {
             let tcp = match &self.stream {
-                Stream::Plain(stream) => stream,
-                Stream::Tls(stream) => stream.get_ref().0,
+                Stream::Plain(stream) => stream.get_ref(),
+                Stream::Tls(stream) => stream.get_ref().get_ref().0,
             };
             // If it is gone already, so is what waited.
             let _ = tcp.set_zero_linger();

@@ -113,3 +113,21 @@ async fn who_reads_in_the_end_gets_everything() {
     let (got, ()) = tokio::join!(client.read_to_end(&mut bytes), writing);
     assert_eq!(got.unwrap(), MUCH);
 }
+
+#[tokio::test]
+async fn a_small_answer_goes_out_at_once_when_somebody_waits_for_more() {
+    let (mut socket, mut client) = plain(LONG).await;
+    let conversation = async {
+        socket.write_all(b"head").await.unwrap();
+        socket.write_all(b" and body").await.unwrap();
+        socket.read_u8().await.unwrap()
+    };
+    let listening = async {
+        let mut heard = [0; 13];
+        client.read_exact(&mut heard).await.unwrap();
+        client.write_u8(7).await.unwrap();
+        heard
+    };
+    let (heard, said) = tokio::time::timeout(LONG, async { tokio::join!(listening, conversation) }).await.unwrap();
+    assert_eq!((&heard, said), (b"head and body", 7));
+}
