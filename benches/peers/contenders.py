@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import pathlib
+import signal
 
 import fetch
 from house import House
@@ -25,13 +26,13 @@ class Contender:
 
 
 class Line:
-    """Makes the contenders. `within` is the ExitStack that ends them."""
+    """Makes the contenders. `within` is the ExitStack that ends them; `server` may be one that counts more than CPU time."""
 
-    def __init__(self, within, cores, upstream, binary, users):
-        self.within, self.cores, self.upstream = within, cores, upstream
+    def __init__(self, within, cores, upstream, binary, users, server=Server, store="portcullis"):
+        self.within, self.cores, self.upstream, self.server = within, cores, upstream, server
         binary = fetch.portcullis(binary)
         self.houses = {
-            algorithm: House(f"portcullis-{algorithm}", binary, cores.proxy, algorithm).configure(upstream)
+            algorithm: House(f"{store}-{algorithm}", binary, cores.proxy, algorithm).configure(upstream)
             for algorithm in ("HS256", "EdDSA")
         }
         # The peers hold the same secret, and are asked with the very same tokens.
@@ -44,7 +45,7 @@ class Line:
             "direct": lambda: Contender("direct", self.upstream, self.tokens["HS256"], guards=False),
             FLOOR: self.nginx,
             PEER: self.haproxy,
-            BARE: lambda: self.start(BARE, lambda port: [fetch.bare(), f"127.0.0.1:{port}", self.address()], guards=False),
+            BARE: self.bare,
             "Portcullis HS256": lambda: self.portcullis("HS256"),
             "Portcullis EdDSA": lambda: self.portcullis("EdDSA"),
             "Envoy HS256": lambda: self.envoy("Envoy HS256", ""),
@@ -53,18 +54,22 @@ class Line:
             "Express KeyObject": lambda: self.express("Express KeyObject", "key"),
         }
 
-    def address(self):
-        return f"127.0.0.1:{self.upstream}"
-
-    def start(self, name, command, guards=True, env=None):
+    def start(self, name, command, guards=True, **how):
         port = free_port()
-        server = self.within.enter_context(Server(name, command(port), self.cores.proxy, env=env))
+        server = self.within.enter_context(self.server(name, command(port), self.cores.proxy, **how))
         server.wait_until_listening(port)
         return Contender(name, port, self.tokens["HS256"], guards, server)
 
+    def bare(self):
+        def command(port):
+            return [fetch.bare(), f"127.0.0.1:{port}", f"127.0.0.1:{self.upstream}"]
+
+        # On SIGTERM, Pingora waits for minutes.
+        return self.start(BARE, command, guards=False, ends_by=signal.SIGINT)
+
     def portcullis(self, algorithm):
         house = self.houses[algorithm]
-        server = self.within.enter_context(house.start())
+        server = self.within.enter_context(house.start(kind=self.server))
         return Contender(
             f"Portcullis {algorithm}", house.port, self.tokens[algorithm], server=server, access_log=server.log)
 

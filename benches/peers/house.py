@@ -52,12 +52,10 @@ class House:
             raise Wrong(f"portcullis {' '.join(words)}: {done.stderr}")
         return done.stdout
 
-    def command(self):
-        return [self.binary, "run"]
-
     def start(self, **how):
         how.setdefault("log", self.folder / "portcullis.log")
-        server = Server(self.name, self.command(), how.pop("cores", self.cores), folder=self.folder, **how)
+        kind, cores = how.pop("kind", Server), how.pop("cores", self.cores)
+        server = kind(self.name, [self.binary, "run"], cores, folder=self.folder, **how)
         return server.wait_until_listening(self.port)
 
     def empty(self):

@@ -28,8 +28,8 @@ class Cores:
 
 
 class Server:
-    def __init__(self, name, command, cores, folder=None, env=None, log=None):
-        self.name = name
+    def __init__(self, name, command, cores, folder=None, env=None, log=None, ends_by=signal.SIGTERM):
+        self.name, self.ends_by = name, ends_by
         self.log = pathlib.Path(log or WORK / "logs" / f"{name.replace(' ', '-')}.log")
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.log.unlink(missing_ok=True)
@@ -78,7 +78,7 @@ class Server:
         return sum(int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_KIB for pid in self.tree())
 
     def stop(self, patience=20):
-        for sign in (signal.SIGTERM, signal.SIGKILL):
+        for sign in (self.ends_by, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, sign)
             with contextlib.suppress(subprocess.TimeoutExpired):
