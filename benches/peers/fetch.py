@@ -84,11 +84,11 @@ def bare():
 
 
 def portcullis(binary=None):
-    binary = pathlib.Path(binary or os.environ.get("PORTCULLIS") or ROOT / "target/release/portcullis").resolve()
-    if not binary.exists():
-        say("building Portcullis")
-        run([CARGO, "build", "--release", "--locked", "--bin", "portcullis"], cwd=ROOT)
-    return binary
+    """That one, or the one of this source: built even if there is one, which may be of yesterday's."""
+    binary = binary or os.environ.get("PORTCULLIS")
+    if not binary:
+        run([CARGO, "build", "--release", "--locked", "--quiet", "--bin", "portcullis"], cwd=ROOT)
+    return pathlib.Path(binary or ROOT / "target/release/portcullis").resolve(strict=True)
 
 
 def run(words, **how):

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Durable rotations of refresh tokens a second, with 1 to 512 clients at once: Portcullis on SQLite, beside Express with better-sqlite3.
 
-Both have every core, and answer only when the new generation is on the disk (synchronous=FULL). Each client rotates its own token, again and
-again. `--redis URL` adds Portcullis on a Redis store, for a version that has one.
+Both have every core, and answer only when the new generation is on the disk (synchronous=FULL). Each client rotates its own
+token, again and again. `--redis URL` adds Portcullis on a Redis store, for a version that has one.
 """
 
 import argparse

@@ -40,7 +40,7 @@ class Client:
 
 
 def storm(port, tokens, clients, seconds, most=None):
-    """Rotations a second, and the time each took; `tokens` holds the newest afterwards. Ends after `most` rotations, if that comes first."""
+    """Rotations a second, and the time each took; `tokens` holds the newest afterwards. Ends after `most`, if that comes first."""
     crowd = [Client(port, number, tokens[number]) for number in range(clients)]
     by_file, poll, times = {one.socket.fileno(): one for one in crowd}, select.epoll(), []
     begun = time.monotonic()
