@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::gate::denial::Denial;
 
@@ -13,6 +14,17 @@ pub struct Reply {
     pub body: Bytes,
     /// The error's code, for metrics and the access line.
     pub outcome: &'static str,
+}
+
+/// RFC 9457, with the members that PRODUCT.md 4 promises.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Problem<'a> {
+    status: u16,
+    title: &'a str,
+    code: &'a str,
+    message: &'a str,
+    request_id: &'a str,
 }
 
 impl Reply {
@@ -29,18 +41,14 @@ impl Reply {
         self.status == StatusCode::NO_CONTENT
     }
 
-    /// RFC 9457, with the members that PRODUCT.md 4 promises.
     pub fn denial(denial: &Denial, request_id: &str) -> Self {
         let status = denial.status();
-        let body = json!({
-            "status": status.as_u16(),
-            "title": status.canonical_reason().unwrap_or_default(),
-            "code": denial.code(),
-            "message": denial.message(),
-            "requestId": request_id,
-        });
-        let mut reply =
-            Self::new(status, denial.code(), body.to_string()).with("content-type", "application/problem+json");
+        let (code, message) = (denial.code(), denial.message());
+        let title = status.canonical_reason().unwrap_or_default();
+        let problem = Problem { status: status.as_u16(), title, code, message, request_id };
+        // Plain text and a number: there is nothing in it that could fail.
+        let body = serde_json::to_string(&problem).unwrap_or_default();
+        let mut reply = Self::new(status, code, body).with("content-type", "application/problem+json");
         for (name, value) in denial.fields() {
             reply = reply.with(name, &value);
         }
@@ -73,6 +81,8 @@ impl Reply {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -49,7 +49,7 @@ const OVERRIDES: [&str; 3] = ["x-http-method", "x-http-method-override", "x-meth
 
 impl Methods {
     /// The methods that an app may take this request to be of, beside its own. A request that could not be of one is refused.
-    pub fn others<'h>(&self, headers: &'h HeaderMap) -> impl Iterator<Item = Result<Method, Denial>> {
+    pub fn others(&self, headers: &HeaderMap) -> impl Iterator<Item = Result<Method, Denial>> {
         let overrides = |name: &HeaderName| OVERRIDES.iter().any(|other| fold::is(name, other.as_bytes()));
         let named = headers.iter().filter(move |(name, _)| overrides(name));
         named.map(|(_, value)| {

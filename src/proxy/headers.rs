@@ -1,7 +1,12 @@
 //! What changes on a request on its way to the upstream, and on its answer on the way back. Called where Pingora has
 //! already taken off what is hop-by-hop, so that nothing a client nominates can take our own fields away.
 
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, SET_COOKIE, TRANSFER_ENCODING};
+use std::fmt::Write;
+
+use http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, COOKIE, EXPIRES, HOST, PROXY_AUTHENTICATE, SET_COOKIE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -34,6 +39,7 @@ const FORWARDING: [&str; 14] = [
 
 const FORWARDED: &str = "x-forwarded-";
 
+const FOR: HeaderName = HeaderName::from_static(FORWARDED_FOR);
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HOST_ASKED: HeaderName = HeaderName::from_static("x-forwarded-host");
 const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
@@ -42,8 +48,14 @@ const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
 
 /// Fields of an answer that concern one connection (RFC 9110 section 7.6.1).
-const HOP_BY_HOP: [&str; 6] =
-    ["connection", "keep-alive", "proxy-authenticate", "proxy-connection", "trailer", "upgrade"];
+const HOP_BY_HOP: [HeaderName; 6] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    PROXY_AUTHENTICATE,
+    HeaderName::from_static("proxy-connection"),
+    TRAILER,
+    UPGRADE,
+];
 
 pub fn to_upstream(request: &mut RequestHeader, exchange: &Exchange, permit: &Permit) -> Result<()> {
     let gateway = &exchange.configuration.gateway;
@@ -85,28 +97,34 @@ pub fn to_upstream(request: &mut RequestHeader, exchange: &Exchange, permit: &Pe
 /// may have passed on what a client wrote: only what is plainly a scheme, a host or a port is kept.
 fn state_the_way(request: &mut RequestHeader, exchange: &Exchange, trusted: bool) -> Result<()> {
     let Some(arrival) = exchange.arrival else { return Ok(()) };
-    let fields = request.headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
-    let mut chain: Vec<String> = fields.filter(|_| trusted).map(str::to_owned).collect();
-    chain.push(arrival.address.peer.to_string());
-    request.insert_header(FORWARDED_FOR, chain.join(", "))?;
+    let peer = arrival.address.peer;
+    // Once, and in this form. What a stranger said is gone.
+    let is_said = |request: &RequestHeader, name: &HeaderName, form: fn(&str) -> bool| {
+        trusted && framing::only(&request.headers, name).is_some_and(|value| value.to_str().is_ok_and(form))
+    };
+    let mut chain = String::new();
+    if trusted {
+        for hops in request.headers.get_all(&FOR).iter().filter_map(|value| value.to_str().ok()) {
+            chain += hops;
+            chain += ", ";
+        }
+    }
+    // Writing to a string does not fail.
+    let _ = write!(chain, "{peer}");
+    request.insert_header(&FOR, chain)?;
     if !is_said(request, &PROTO, |scheme| SCHEMES.contains(&scheme)) {
-        request.insert_header(PROTO, if exchange.over_tls { "https" } else { "http" })?;
+        request.insert_header(&PROTO, HeaderValue::from_static(if exchange.over_tls { "https" } else { "http" }))?;
     }
     if !is_said(request, &HOST_ASKED, |host| framing::is_host(host.as_bytes())) {
         request.remove_header(&HOST_ASKED);
         if let Some(host) = request.headers.get(HOST).cloned() {
-            request.insert_header(HOST_ASKED, host)?;
+            request.insert_header(&HOST_ASKED, host)?;
         }
     }
     if !is_said(request, &PORT, |port| !port.is_empty() && framing::is_port(port)) {
         request.remove_header(&PORT);
     }
     Ok(())
-}
-
-/// Once, and in this form.
-fn is_said(request: &RequestHeader, name: &HeaderName, form: impl Fn(&str) -> bool) -> bool {
-    framing::only(&request.headers, name).is_some_and(|value| value.to_str().is_ok_and(form))
 }
 
 pub fn to_client(response: &mut ResponseHeader, request: &HeaderMap, exchange: &Exchange, guarded: bool) -> Result<()> {
@@ -125,8 +143,8 @@ pub fn to_client(response: &mut ResponseHeader, request: &HeaderMap, exchange: &
         }
     }
     // RFC 9111 section 3.5: what is private must not end in a shared cache.
-    if guarded && !response.headers.contains_key("cache-control") && !response.headers.contains_key("expires") {
-        response.insert_header("cache-control", "private")?;
+    if guarded && !response.headers.contains_key(CACHE_CONTROL) && !response.headers.contains_key(EXPIRES) {
+        response.insert_header(CACHE_CONTROL, HeaderValue::from_static("private"))?;
     }
     // An app that speaks of CORS at all is left to it.
     if !response.headers.keys().any(|name| name.as_str().starts_with("access-control-")) {
@@ -146,7 +164,7 @@ fn strip_hop_by_hop(response: &mut ResponseHeader) {
             response.remove_header(&name);
         }
     }
-    for name in HOP_BY_HOP {
+    for name in &HOP_BY_HOP {
         response.remove_header(name);
     }
 }

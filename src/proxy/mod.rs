@@ -29,6 +29,7 @@ use bytes::Bytes;
 use http::header::TRANSFER_ENCODING;
 use http::{Method, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
@@ -161,15 +162,19 @@ impl ProxyHttp for Proxy {
         Exchange::begin(self.current.load_full())
     }
 
+    /// None: compression is the app's business, and Pingora's own costs every request something even where it is off.
+    fn init_downstream_modules(&self, _: &mut HttpModules) {}
+
     async fn early_request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<()> {
         // On every request: Pingora forgets it after the first, and then waits for ever. It has seen by now whether the
         // client's HTTP persists at all: 1.0 does only if asked to (RFC 9112 section 9.3).
         let persists = session.get_keepalive().is_some() && !session.is_process_shutting_down();
         session.set_keepalive(persists.then_some(self.keep_alive_secs));
-        session.set_write_timeout(Some(socket::STALL));
         session.set_read_timeout(Some(SILENCE));
-        if let Some(guarded) = Guarded::under(session) {
-            guarded.serving();
+        match Guarded::under(session) {
+            // It watches over its writes itself.
+            Some(guarded) => guarded.serving(),
+            None => session.set_write_timeout(Some(socket::STALL)),
         }
         exchange.over_tls = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
         Ok(())

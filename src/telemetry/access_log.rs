@@ -29,11 +29,11 @@ const PATH_BYTES: usize = 512;
 
 impl AccessLine<'_> {
     pub fn write(self, lines: &Lines) {
-        let mut line = lines.line("access").word("at", iso(self.at)).word("requestId", self.request_id);
+        let mut line = lines.line("access").word("at", iso(self.at)).text("requestId", self.request_id);
         if let Some(ip) = self.ip {
             line = line.word("ip", ip);
         }
-        line = line.word("method", self.method);
+        line = line.text("method", self.method);
         line = line.text("path", &self.path[..self.path.floor_char_boundary(PATH_BYTES)]).text("route", self.route);
         line = line.number("status", self.status).text("outcome", self.outcome);
         if let Some(user) = self.user {

@@ -45,7 +45,7 @@ pub struct Subject<'a> {
 }
 
 pub fn write(lines: &Lines, event: AuditEvent, subject: &Subject<'_>, at: Timestamp) {
-    let mut line = lines.line("audit").word("at", iso(at)).word("event", event.name());
+    let mut line = lines.line("audit").word("at", iso(at)).text("event", event.name());
     if let Some(user) = subject.user {
         line = line.word("user", user);
     }
@@ -58,5 +58,5 @@ pub fn write(lines: &Lines, event: AuditEvent, subject: &Subject<'_>, at: Timest
     if let Some(ip) = subject.ip {
         line = line.word("ip", ip);
     }
-    line.word("requestId", subject.request_id).write();
+    line.text("requestId", subject.request_id).write();
 }

@@ -1,6 +1,6 @@
 //! Where lines go and in which form. Writing happens on a thread of its own: a slow terminal does not slow a request.
 
-use std::fmt::{Arguments, Display};
+use std::fmt::Display;
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,11 +60,13 @@ impl Lines {
 
     pub fn line(&self, kind: &str) -> Line<'_> {
         let mut bytes = Vec::with_capacity(512);
-        // Writing to memory does not fail, here and below.
-        let _ = match self.format {
-            Format::Json => write!(bytes, "{{\"log\":\"{kind}\""),
-            Format::Text => write!(bytes, "{kind}"),
+        let (before, after): (&[u8], &[u8]) = match self.format {
+            Format::Json => (b"{\"log\":\"", b"\""),
+            Format::Text => (b"", b""),
         };
+        for piece in [before, kind.as_bytes(), after] {
+            bytes.extend_from_slice(piece);
+        }
         Line { lines: self, bytes }
     }
 }
@@ -72,24 +74,27 @@ impl Lines {
 impl Line<'_> {
     /// A value of any form: control characters and quotes are escaped as in JSON.
     pub fn text(mut self, name: &str, value: &str) -> Self {
-        if self.lines.format == Format::Text && is_plain(value) {
-            return self.put(name, format_args!("{value}"));
+        if is_plain(value) {
+            return self.plain(name, value);
         }
-        self = self.put(name, format_args!(""));
+        self.name(name);
+        // Writing to memory does not fail, here and below.
         let _ = serde_json::to_writer(&mut self.bytes, value);
         self
     }
 
-    /// A value whose form needs no escapes: an id, an address, a time, a word of ours.
-    pub fn word(self, name: &str, value: impl Display) -> Self {
-        match self.lines.format {
-            Format::Json => self.put(name, format_args!("\"{value}\"")),
-            Format::Text => self.put(name, format_args!("{value}")),
-        }
+    /// A value whose form needs no escapes: an id, an address, a time.
+    pub fn word(mut self, name: &str, value: impl Display) -> Self {
+        let quote = self.quote();
+        self.name(name);
+        let _ = write!(self.bytes, "{quote}{value}{quote}");
+        self
     }
 
-    pub fn number(self, name: &str, value: impl Display) -> Self {
-        self.put(name, format_args!("{value}"))
+    pub fn number(mut self, name: &str, value: impl Display) -> Self {
+        self.name(name);
+        let _ = write!(self.bytes, "{value}");
+        self
     }
 
     pub fn write(mut self) {
@@ -98,12 +103,27 @@ impl Line<'_> {
         let _ = self.lines.out.clone().write_all(&self.bytes);
     }
 
-    fn put(mut self, name: &str, value: Arguments<'_>) -> Self {
-        let _ = match self.lines.format {
-            Format::Json => write!(self.bytes, ",\"{name}\":{value}"),
-            Format::Text => write!(self.bytes, " {name}={value}"),
-        };
+    fn plain(mut self, name: &str, value: &str) -> Self {
+        let quote = self.quote();
+        self.name(name);
+        for piece in [quote, value, quote] {
+            self.bytes.extend_from_slice(piece.as_bytes());
+        }
         self
+    }
+
+    fn name(&mut self, name: &str) {
+        let (before, after) = match self.lines.format {
+            Format::Json => (",\"", "\":"),
+            Format::Text => (" ", "="),
+        };
+        for piece in [before, name, after] {
+            self.bytes.extend_from_slice(piece.as_bytes());
+        }
+    }
+
+    fn quote(&self) -> &'static str {
+        if self.lines.format == Format::Json { "\"" } else { "" }
     }
 }
 
