@@ -16,6 +16,7 @@ use crate::gate::secret::Secret;
 use crate::gate::time::Timestamp;
 pub use crate::gate::user::{Epoch, OpenSession, SessionId, UserId};
 
+pub mod redis;
 pub mod sqlite;
 
 /// A user as stored, with the sessions that are open.
