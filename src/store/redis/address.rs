@@ -17,7 +17,10 @@ pub struct Address {
 pub enum Place {
     Server(Host),
     /// The sentinels know which server is the master of this name.
-    Sentinels { sentinels: Vec<Host>, master: String },
+    Sentinels {
+        sentinels: Vec<Host>,
+        master: String,
+    },
 }
 
 /// An IPv6 address stands without brackets.

@@ -55,6 +55,8 @@ impl From<Failure> for StoreError {
                     Some("FOREIGN") => Self::Foreign(format!("Redis: {said}")),
                     Some("NEWER") => Self::Newer(format!("Redis: {said}")),
                     Some("CORRUPT") => Self::Corrupt(said),
+                    Some("WRONGPASS" | "NOAUTH" | "NOPERM") => Self::Refused(explain(&error)),
+                    _ if error.kind() == ErrorKind::AuthenticationFailed => Self::Refused(explain(&error)),
                     _ => Self::Unavailable(explain(&error)),
                 }
             }

@@ -12,7 +12,9 @@ pub(super) async fn warn(link: &Link) {
         );
     }
     if setting(link, "appendonly").await.is_some_and(|on| on != "yes") {
-        tracing::warn!("Redis keeps no append-only file: what was acknowledged is lost when it dies; set appendonly yes");
+        tracing::warn!(
+            "Redis keeps no append-only file: what was acknowledged is lost when it dies; set appendonly yes"
+        );
     }
 }
 

@@ -15,11 +15,9 @@ local function each_place()
     end
 end
 
--- A counter whose time has passed says what no counter says.
+-- A counter whose time has passed on every gateway's clock says what no counter says.
 local function keep(key, tat)
-    if tat > now then
-        redis.call('SET', key, digits(tat), 'PX', digits(math.ceil((tat - now) / 1000)))
-    else
-        redis.call('DEL', key)
+    if tat > 0 then
+        redis.call('SET', key, digits(tat), 'PX', digits(math.ceil((math.max(tat - now, 0) + skew) / 1000)))
     end
 end
