@@ -129,6 +129,24 @@ fn a_line_on_which_nothing_arrives_is_replaced() {
 }
 
 #[test]
+fn a_server_that_still_reads_its_data_is_waited_for() {
+    let server = RedisServer::start();
+    let gateway = house(&server, OLD_COPIES).run();
+    let known = gateway.login("ann@example.com");
+    assert_eq!(with(&gateway, "/x", &known).status, 200);
+    server.cli(&["EVAL", "for n = 1, 40000 do redis.call('SET', 'other:' .. n, n) end", "0"]);
+    server.kill();
+    // In microseconds for each key: it takes some seconds.
+    server.begin_again(&["--key-load-delay", "100"]);
+    let loading = || matches!(server.try_cli(&["PING"]), Some(Reply::Error(said)) if said.starts_with("LOADING"));
+    wait::until("it reads its data", loading);
+    comes_again(&quickly(|| gateway.try_login("bob@example.com", PASSWORD)));
+    assert_eq!(quickly(|| with(&gateway, "/x", &known)).status, 200);
+    assert!(loading(), "it was over too soon to have shown anything");
+    all_is_well(&gateway, &known);
+}
+
+#[test]
 fn a_gateway_waits_for_a_server_that_is_not_there_yet() {
     let port = free_port();
     let house = house_at(&format!("redis://127.0.0.1:{port}"), "");

@@ -98,6 +98,12 @@ impl RedisServer {
         self.wait_until_ready();
     }
 
+    /// Without waiting until it is ready; `more` options for this time.
+    pub fn begin_again(&self, more: &[&str]) {
+        let options: Vec<String> = self.options.iter().cloned().chain(more.iter().map(ToString::to_string)).collect();
+        *self.child.lock().unwrap() = spawn(self.port, &self.folder, &options);
+    }
+
     /// Everything is lost.
     pub fn start_again_empty(&self) {
         for entry in fs::read_dir(self.folder.path()).unwrap() {

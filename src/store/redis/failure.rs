@@ -55,6 +55,7 @@ impl From<Failure> for StoreError {
                     Some("FOREIGN") => Self::Foreign(format!("Redis: {said}")),
                     Some("NEWER") => Self::Newer(format!("Redis: {said}")),
                     Some("CORRUPT") => Self::Corrupt(said),
+                    Some("UNFIT") => Self::Refused(said),
                     Some("WRONGPASS" | "NOAUTH" | "NOPERM") => Self::Refused(explain(&error)),
                     _ if error.kind() == ErrorKind::AuthenticationFailed => Self::Refused(explain(&error)),
                     _ => Self::Unavailable(explain(&error)),
@@ -72,7 +73,7 @@ pub(super) fn explain(error: &RedisError) -> String {
     match error.code() {
         Some("WRONGPASS" | "NOAUTH") => REFUSED.into(),
         Some("NOPERM") => format!(
-            "Redis lets this user not do what is needed: {}; its ACL needs ~{{portcullis}}:* +@all -@dangerous +info",
+            "Redis lets this user not do what is needed: {}; its ACL needs ~{{portcullis}}:* +@all -@dangerous +role",
             said(error)
         ),
         Some("LOADING") => "Redis is still reading its data from disk".into(),

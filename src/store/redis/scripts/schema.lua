@@ -1,4 +1,5 @@
 -- Know the store, or found it with the identity ARGV[1]. Returns its identity.
+if not redis.REDIS_VERSION_NUM then return redis.error_reply('UNFIT a store needs Redis 7 or later, or Valkey') end
 local kind = redis.call('TYPE', META).ok
 if kind == 'none' then
     if redis.call('EXISTS', FEED, EMAILS, DUE, SIGNERS) > 0 then fail('FOREIGN there are keys without a version') end
