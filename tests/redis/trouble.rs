@@ -94,6 +94,40 @@ fn a_read_only_replica_can_still_be_read() {
     through(&server, || follow("127.0.0.1", &nobody), || follow("NO", "ONE"));
 }
 
+/// What is asked of the store is asked once in a while, by one request: the others do not wait with it.
+#[test]
+fn known_users_do_not_feel_it() {
+    let server = RedisServer::start();
+    let unlimited = "[limits]\nper_ip = \"1000000/1s\"\n";
+    let gateway = house(&server, &format!("{OLD_COPIES}{unlimited}")).run();
+    let known = gateway.login("ann@example.com");
+    let p99 = |when: &str| {
+        let mut took: Vec<Duration> = (0..400)
+            .map(|_| {
+                let watch = Stopwatch::start();
+                assert_eq!(with(&gateway, "/x", &known).status, 200, "{when}");
+                watch.elapsed()
+            })
+            .collect();
+        took.sort_unstable();
+        println!("{when}: p50 {:?}, p99 {:?}, max {:?}", took[200], took[396], took[399]);
+        took[396]
+    };
+    let before = p99("before");
+    server.freeze();
+    let frozen = p99("while it stands still");
+    server.thaw();
+    wait::until("logins work again", || gateway.try_login("bob@example.com", PASSWORD).status == 200);
+    let between = p99("between");
+    server.kill();
+    let down = p99("while it is down");
+    server.start_again();
+    wait::until("logins work again", || gateway.try_login("bob@example.com", PASSWORD).status == 200);
+    let after = p99("after");
+    let most = (before.max(between).max(after) * 10).max(Duration::from_millis(250));
+    assert!(frozen < most && down < most, "{frozen:?}, {down:?}");
+}
+
 #[test]
 fn copies_that_are_too_old_are_no_answer() {
     let server = RedisServer::start();

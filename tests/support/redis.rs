@@ -42,17 +42,28 @@ impl RedisServer {
 
     /// `options`: as on its command line. A `--requirepass` is used here too.
     pub fn with(options: &[&str]) -> Self {
-        Self::on(free_port(), options)
+        // A port that was free may be taken by the time it is used.
+        let found = (0..5).find_map(|_| Self::try_on(free_port(), options));
+        found.expect("redis-server ends as soon as it has started")
     }
 
     pub fn on(port: u16, options: &[&str]) -> Self {
+        Self::try_on(port, options).expect("redis-server ends as soon as it has started")
+    }
+
+    fn try_on(port: u16, options: &[&str]) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
         let password = options.iter().position(|option| option == "--requirepass").map(|at| options[at + 1].clone());
         let child = Mutex::new(spawn(port, &folder, &options));
         let server = Self { port, folder, password, options, child };
-        server.wait_until_ready();
-        server
+        let (mut ready, mut ended) = (false, false);
+        wait_until(&format!("redis-server on port {port}"), || {
+            ready = server.is_ready();
+            ended = server.child.lock().unwrap().try_wait().unwrap().is_some();
+            ready || ended
+        });
+        (!ended).then_some(server)
     }
 
     pub fn url(&self) -> String {
@@ -95,7 +106,7 @@ impl RedisServer {
     /// On the same port, with what is in its folder.
     pub fn start_again(&self) {
         *self.child.lock().unwrap() = spawn(self.port, &self.folder, &self.options);
-        self.wait_until_ready();
+        wait_until(&format!("redis-server on port {}", self.port), || self.is_ready());
     }
 
     /// Without waiting until it is ready; `more` options for this time.
@@ -117,10 +128,8 @@ impl RedisServer {
         kill(Pid::from_raw(i32::try_from(self.child.lock().unwrap().id()).unwrap()), signal).unwrap();
     }
 
-    fn wait_until_ready(&self) {
-        let ready = || matches!(self.try_cli(&["PING"]), Some(Reply::Text(text)) if text == "PONG");
-        let says = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-        wait_until(&format!("redis-server on port {}: {}", self.port, says()), ready);
+    fn is_ready(&self) -> bool {
+        matches!(self.try_cli(&["PING"]), Some(Reply::Text(text)) if text == "PONG")
     }
 }
 
