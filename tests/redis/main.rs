@@ -13,6 +13,7 @@ mod gateways;
 mod relay;
 mod sentinel;
 mod trouble;
+mod under_load;
 
 use std::sync::Arc;
 
