@@ -205,7 +205,7 @@ impl LiveUsers {
 
     async fn fetch(&self, id: UserId, now: Moment) -> Result<Entry, ()> {
         let found = self.store.user(id).await;
-        let failing = matches!(found, Err(StoreError::Unavailable(_)));
+        let failing = matches!(found, Err(StoreError::Unavailable(_) | StoreError::Refused(_)));
         if failing {
             self.probed_at.store(millis(now), Ordering::Release);
         }

@@ -30,6 +30,7 @@ use crate::config::settings::{self, Settings, StoreUrl};
 use crate::gateway::Gateway;
 use crate::passwords;
 use crate::proxy::{Proxy, listener};
+use crate::store::redis::RedisStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 use crate::telemetry::logging::Lines;
@@ -57,11 +58,13 @@ pub struct Orders {
     pub reload: mpsc::UnboundedReceiver<Result<Settings, Problems>>,
 }
 
-pub fn open_store(url: &StoreUrl, metrics: &Arc<Metrics>) -> Result<Arc<dyn Store>, StoreError> {
-    let StoreUrl::Sqlite(path) = url;
+pub async fn open_store(url: &StoreUrl, metrics: &Arc<Metrics>) -> Result<Arc<dyn Store>, StoreError> {
     let metrics = Arc::clone(metrics);
     let observer = Arc::new(move |operation, took, ok| metrics.store_called(operation, took, ok));
-    Ok(Arc::new(SqliteStore::open(path, observer)?))
+    Ok(match url {
+        StoreUrl::Sqlite(path) => Arc::new(SqliteStore::open(path, observer)?),
+        StoreUrl::Redis(address) => Arc::new(RedisStore::open(address.clone(), observer).await?),
+    })
 }
 
 /// The sockets, bound before anything else is done: a port that is taken is an error at once.

@@ -35,6 +35,8 @@ pub struct Keys {
 
 pub struct Signing {
     store: Arc<dyn Store>,
+    /// Of access tokens' keys.
+    algorithm: Algorithm,
     secrets: Option<HmacSecrets>,
     /// In milliseconds.
     access_ttl: AtomicU64,
@@ -58,9 +60,10 @@ impl Signing {
         access_ttl: Duration,
         now: Timestamp,
     ) -> Result<Self, SigningError> {
-        let signing = Self { store, secrets, access_ttl: AtomicU64::new(millis(access_ttl)), keys: ArcSwap::default() };
+        let (access_ttl, keys) = (AtomicU64::new(millis(access_ttl)), ArcSwap::default());
+        let signing = Self { store, algorithm, secrets, access_ttl, keys };
         if signing.secrets.is_none() {
-            for (purpose, algorithm) in [(KeyPurpose::Access, algorithm), (KeyPurpose::Refresh, Algorithm::Hs256)] {
+            for (purpose, algorithm) in signing.purposes() {
                 signing.store.add_key(new_key(purpose, algorithm, now, now)?, true).await?;
             }
         }
@@ -100,9 +103,21 @@ impl Signing {
         Ok(Keys { access: ring(key("access", &secrets.access)?), refresh: ring(key("refresh", &secrets.refresh)?) })
     }
 
+    fn purposes(&self) -> [(KeyPurpose, Algorithm); 2] {
+        [(KeyPurpose::Access, self.algorithm), (KeyPurpose::Refresh, Algorithm::Hs256)]
+    }
+
     async fn stored(&self, now: Timestamp) -> Result<Keys, SigningError> {
         let (mut access, mut refresh) = (Vec::new(), Vec::new());
-        for stored in self.store.keys().await? {
+        let mut found = self.store.keys().await?;
+        for (purpose, algorithm) in self.purposes() {
+            // The store was emptied under us. What was signed is worth nothing any more; life goes on with other keys.
+            if !found.iter().any(|key| key.purpose == purpose) {
+                self.store.add_key(new_key(purpose, algorithm, now, now)?, true).await?;
+                found = self.store.keys().await?;
+            }
+        }
+        for stored in found {
             let Some(algorithm) = Algorithm::from_name(&stored.algorithm) else { continue };
             let key = Key::new(stored.kid, algorithm, &stored.private, stored.signs_from)?;
             match stored.purpose {

@@ -27,6 +27,12 @@ pub enum TlsError {
     Unusable(String),
 }
 
+/// Whether a file holds certificates in PEM, and nothing that only looks like one.
+pub fn holds_certificates(pem: &[u8]) -> bool {
+    let found = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, pem::Error>>();
+    found.is_ok_and(|found| !found.is_empty())
+}
+
 impl Tls {
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
         let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(chain)

@@ -163,9 +163,7 @@ fn a_value_of_another_type_is_named_whatever_the_key() {
 fn what_comes_later_is_refused_and_never_ignored() {
     const APP: &str = "[upstreams.app]\nservers = [\"127.0.0.1:3000\"]\n";
     for (file, at) in [
-        ("[store]\nurl = \"redis://h\"\n".to_owned(), "2:7: store.url: "),
-        ("[store]\nurl = \"rediss://h:6380/1\"\n".into(), "2:7: store.url: "),
-        ("[cookies]\naccess_cookie = true\n".into(), "2:1: cookies.access_cookie: "),
+        ("[cookies]\naccess_cookie = true\n".to_owned(), "2:1: cookies.access_cookie: "),
         (format!("{APP}health_check = {{ path = \"/\", interval = \"5s\" }}\n"), "3:1: upstreams.app.health_check: "),
         (format!("{APP}[[routes]]\npath = \"/*\"\nupstream = \"app\"\nmode = \"observe\"\n"), "6:1: routes.mode: "),
     ] {

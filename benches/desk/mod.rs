@@ -71,7 +71,7 @@ impl Desk {
         let environment = |name: &str| Some(name.repeat(32));
         let settings = config::from_text(&text, "the desk", folder.path(), &environment).expect("a configuration");
         let metrics = Arc::new(Metrics::new().expect("metrics"));
-        let store = open_store(&settings.store.url, &metrics).expect("a store");
+        let store = runtime.block_on(open_store(&settings.store.url, &metrics)).expect("a store");
         let passwords = Passwords::start(settings.passwords, Arc::new(())).expect("threads");
         let accounts = Accounts::new(Arc::clone(&store), Arc::new(passwords));
         let (lines, _) = Lines::start(settings.log.format, settings.log.level);

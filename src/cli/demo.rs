@@ -50,7 +50,7 @@ async fn run_in(folder: &Path, args: &Args, console: &mut Console<'_>) -> Result
     let listen = listeners.requests.first().map_or(Ok(args.listen), TcpListener::local_addr)?;
     let admin_listen = listeners.admin.local_addr()?;
     let metrics = metrics()?;
-    let store = open_store(&settings.store.url, &metrics)?;
+    let store = open_store(&settings.store.url, &metrics).await?;
     let passwords = Passwords::start(settings.passwords, Arc::new(())).map_err(ServeError::from)?;
     let accounts = Accounts::new(Arc::clone(&store), Arc::new(passwords));
 
@@ -71,7 +71,8 @@ async fn run_in(folder: &Path, args: &Args, console: &mut Console<'_>) -> Result
     }
     console.out.flush()?;
     tokio::spawn(sample_app(app));
-    serve::serve(settings, listeners, store, metrics, None, signals).await
+    let log = serve::Log::start(&settings, &metrics);
+    serve::serve(settings, listeners, store, metrics, log, None, signals).await
 }
 
 /// The defaults, for plain http.

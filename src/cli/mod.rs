@@ -81,13 +81,18 @@ pub fn run(Arguments { config, command }: Arguments) -> Result<(), CliError> {
         Command::User(command) => {
             let settings = load(&config)?;
             let passwords = Passwords::start(settings.passwords, Arc::new(())).map_err(ServeError::from)?;
-            let accounts = Accounts::new(open_store(&settings)?, Arc::new(passwords));
-            wait_for(user::run(command, &accounts, &mut console))
+            wait_for(async {
+                let accounts = Accounts::new(open_store(&settings).await?, Arc::new(passwords));
+                user::run(command, &accounts, &mut console).await
+            })
         }
-        Command::Session(command) => wait_for(session::run(command, &*open_store(&load(&config)?)?, &mut console)),
+        Command::Session(command) => {
+            let settings = load(&config)?;
+            wait_for(async { session::run(command, &*open_store(&settings).await?, &mut console).await })
+        }
         Command::Key(command) => {
             let settings = load(&config)?;
-            wait_for(key::run(command, &settings.auth, &*open_store(&settings)?, &mut console))
+            wait_for(async { key::run(command, &settings.auth, &*open_store(&settings).await?, &mut console).await })
         }
     }
 }
@@ -100,8 +105,8 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, CliError> {
-    Ok(server::open_store(&settings.store.url, &metrics()?)?)
+async fn open_store(settings: &Settings) -> Result<Arc<dyn Store>, CliError> {
+    Ok(server::open_store(&settings.store.url, &metrics()?).await?)
 }
 
 fn metrics() -> Result<Arc<Metrics>, CliError> {
@@ -167,7 +172,8 @@ impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
         let advice = match error {
             StoreError::Unavailable(_) => "; check `url` under [store] in the configuration, and that it is reachable",
-            StoreError::Foreign(_) => "; name another file as `url` under [store], or run the program that made it",
+            StoreError::Refused(_) => "",
+            StoreError::Foreign(_) => "; name another place as `url` under [store], or run the program that made it",
             StoreError::Corrupt(_) => "; restore it from a backup",
             StoreError::Newer(_) => "; run the release of portcullis that wrote it, or a later one",
             StoreError::EmailTaken => "",

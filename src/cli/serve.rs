@@ -3,28 +3,65 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
+use tracing_appender::non_blocking::WorkerGuard;
 
 use super::{CliError, descriptors, environment, load, metrics};
 use crate::config;
-use crate::config::settings::Settings;
+use crate::config::settings::{Settings, StoreUrl};
 use crate::server::{self, Listeners, Orders, open_store};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::telemetry::logging::{self, Lines};
 use crate::telemetry::metrics::Metrics;
 
 pub fn run(config: &Path) -> Result<(), CliError> {
     let settings = load(config)?;
     let metrics = metrics()?;
-    let store = open_store(&settings.store.url, &metrics)?;
     runtime(settings.server.threads)?.block_on(async {
-        let signals = Signals::heed()?;
+        let mut signals = Signals::heed()?;
+        let log = Log::start(&settings, &metrics);
+        let store = tokio::select! {
+            store = store_that_is_there(&settings.store.url, &metrics) => store?,
+            () = signals.stop() => return Ok(()),
+        };
         let listeners = Listeners::bind(&settings.server).await?;
-        serve(settings, listeners, store, metrics, Some(config.to_owned()), signals).await
+        serve(settings, listeners, store, metrics, log, Some(config.to_owned()), signals).await
     })
+}
+
+/// A gateway may be started before the Redis that it shares. Until that is there it does not listen, so that nobody comes.
+async fn store_that_is_there(url: &StoreUrl, metrics: &Arc<Metrics>) -> Result<Arc<dyn Store>, StoreError> {
+    let mut said = String::new();
+    loop {
+        match open_store(url, metrics).await {
+            Err(StoreError::Unavailable(why)) if matches!(url, StoreUrl::Redis(_)) => {
+                if said != why {
+                    tracing::warn!("waiting for the store: {why}");
+                    said = why;
+                }
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// Written to until it is dropped.
+pub struct Log {
+    lines: Lines,
+    _written_out: WorkerGuard,
+}
+
+impl Log {
+    pub fn start(settings: &Settings, metrics: &Arc<Metrics>) -> Self {
+        let (lines, written_out) = Lines::start(settings.log.format, settings.log.level);
+        logging::report_panics(metrics);
+        Self { lines, _written_out: written_out }
+    }
 }
 
 /// What the process is told from outside. Heeded before anyone can know that it runs: a signal that came sooner would end it
@@ -43,6 +80,13 @@ impl Signals {
             hangup: signal(SignalKind::hangup())?,
         })
     }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// 0: one thread per core.
@@ -60,11 +104,10 @@ pub async fn serve(
     listeners: Listeners,
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
+    log: Log,
     config: Option<PathBuf>,
     mut signals: Signals,
 ) -> Result<(), CliError> {
-    let (lines, _written_out) = Lines::start(settings.log.format, settings.log.level);
-    logging::report_panics(&metrics);
     for warning in settings.warnings.to_string().lines() {
         tracing::warn!("{warning}");
     }
@@ -88,5 +131,5 @@ pub async fn serve(
         let _ = stop.send(true);
     });
     let orders = Orders { stop: stopped, reload };
-    Ok(server::serve(settings, listeners, store, metrics, lines, orders).await?)
+    Ok(server::serve(settings, listeners, store, metrics, log.lines.clone(), orders).await?)
 }

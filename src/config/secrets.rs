@@ -51,6 +51,12 @@ fn from_variable(section: &mut Section<'_>, key: &'static str, value: &Placed<&D
     }
 }
 
+/// What the file holds that `key` may name, and where it is named.
+pub fn file(section: &mut Section<'_>, key: &'static str) -> Option<Placed<Secret>> {
+    let path = section.placed_text(key, |path| Ok::<_, String>(path.to_owned()))?;
+    read(section, key, &path).map(|it| Placed { at: path.at, it })
+}
+
 /// What the file holds that `key` must name.
 pub fn required_file(section: &mut Section<'_>, key: &'static str, example: &str) -> Option<Secret> {
     let path = section.placed_text(key, |path| Ok::<_, String>(path.to_owned()));

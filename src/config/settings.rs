@@ -23,6 +23,7 @@ use crate::live::Trust;
 use crate::login::LoginQuotas;
 use crate::passwords::Policy;
 use crate::signing::HmacSecrets;
+use crate::store::redis::address::Address;
 use crate::telemetry::logging::Format;
 use crate::tls::Tls;
 
@@ -78,6 +79,7 @@ pub struct StoreSettings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreUrl {
     Sqlite(PathBuf),
+    Redis(Address),
 }
 
 #[derive(Clone, Debug)]

@@ -27,11 +27,12 @@ impl Quota {
     }
 
     /// Microseconds after which one place returns.
-    fn spacing(self) -> u64 {
+    pub(crate) fn spacing(self) -> u64 {
         self.micros() / u64::from(self.count)
     }
 
-    fn micros(self) -> u64 {
+    /// The period in microseconds.
+    pub(crate) fn micros(self) -> u64 {
         u64::try_from(self.period.as_micros()).unwrap_or(u64::MAX)
     }
 }
@@ -76,7 +77,7 @@ pub fn give_back(tat: u64, now: u64, quota: Quota) -> u64 {
 }
 
 /// By how much the clocks of gateways that share a counter may differ, in microseconds.
-const SKEW: u64 = 60_000_000;
+pub(crate) const SKEW: u64 = 60_000_000;
 
 /// No taking puts the TAT farther ahead than a whole period. One that is was kept before the clock was set back: it says
 /// nothing any more, and would lock its caller out until the clock is there again.

@@ -16,6 +16,7 @@ use crate::gate::secret::Secret;
 use crate::gate::time::Timestamp;
 pub use crate::gate::user::{Epoch, OpenSession, SessionId, UserId};
 
+pub mod redis;
 pub mod sqlite;
 
 /// A user as stored, with the sessions that are open.
@@ -149,6 +150,9 @@ pub enum StoreError {
     /// The store cannot answer now. Nothing was changed. The text is for the log, never for a client.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// It is there and does not let us do what is needed. Nothing was changed.
+    #[error("the store turns us away: {0}")]
+    Refused(String),
     /// What is there was made by another program. Nothing was changed.
     #[error("the store cannot be used: {0}")]
     Foreign(String),
@@ -168,6 +172,7 @@ impl StoreError {
         let named = |why: String| format!("{}: {why}", path.display());
         match self {
             Self::Unavailable(why) => Self::Unavailable(named(why)),
+            Self::Refused(why) => Self::Refused(named(why)),
             Self::Foreign(why) => Self::Foreign(named(why)),
             Self::Corrupt(why) => Self::Corrupt(named(why)),
             Self::Newer(why) => Self::Newer(named(why)),

@@ -23,6 +23,7 @@ pub mod origin;
 pub mod played;
 pub mod problem;
 pub mod readme;
+pub mod redis;
 pub mod rules;
 pub mod servers;
 pub mod tls;

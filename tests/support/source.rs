@@ -56,6 +56,8 @@ impl Source {
         let before = |back: usize| at.checked_sub(back).map(|place| &self.tokens[place]);
         match before(1) {
             Some(Token::Sign('.')) => before(2) == Some(&Token::Sign('.')),
+            // A module is declared here, and may be called as a crate is.
+            Some(Token::Word(word)) if word == "mod" => false,
             Some(Token::Path) => !matches!(before(2), Some(Token::Word(_) | Token::Sign('>'))),
             _ => true,
         }

@@ -10,7 +10,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use super::gateway::{House, PATIENCE};
 
-/// For `gw.example`.
+/// For `gw.example`, if nothing else is said.
 pub struct Certificate {
     pub chain: String,
     pub key: String,
@@ -18,7 +18,11 @@ pub struct Certificate {
 
 impl Certificate {
     pub fn new() -> Self {
-        let made = rcgen::generate_simple_self_signed(vec!["gw.example".to_owned()]).unwrap();
+        Self::of("gw.example")
+    }
+
+    pub fn of(name: &str) -> Self {
+        let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
         Self { chain: made.cert.pem(), key: made.signing_key.serialize_pem() }
     }
 

@@ -1,0 +1,52 @@
+//! Stands between a gateway and Redis, and can swallow what goes over the lines that are there: they stay open, and nothing
+//! arrives any more. New ones are good.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+pub struct Relay {
+    pub address: SocketAddr,
+    lines: Arc<AtomicUsize>,
+    swallowed: Arc<AtomicUsize>,
+}
+
+impl Relay {
+    pub fn to(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (lines, swallowed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let relay = Self { address, lines: Arc::clone(&lines), swallowed: Arc::clone(&swallowed) };
+        thread::spawn(move || {
+            for near in listener.incoming().map_while(Result::ok) {
+                let Ok(far) = TcpStream::connect(server) else { continue };
+                let number = lines.fetch_add(1, Ordering::SeqCst);
+                for (from, to) in [(&near, &far), (&far, &near)] {
+                    let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                    let swallowed = Arc::clone(&swallowed);
+                    thread::spawn(move || pass(from, to, || number < swallowed.load(Ordering::SeqCst)));
+                }
+            }
+        });
+        relay
+    }
+
+    /// Nothing passes on the lines that are there now.
+    pub fn swallow(&self) {
+        self.swallowed.store(self.lines.load(Ordering::SeqCst), Ordering::SeqCst);
+    }
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream, swallowed: impl Fn() -> bool) {
+    let mut buffer = [0; 16 * 1024];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        if !swallowed() && to.write_all(&buffer[..length]).is_err() {
+            break;
+        }
+    }
+    if !swallowed() {
+        let _ = to.shutdown(Shutdown::Both);
+    }
+}
