@@ -1,6 +1,7 @@
 //! What a whole decision costs: `Gateway::admit` from a request's head to a permit or a denial, as the proxy asks it. The
 //! user is in memory in all of these; what differs is the token, and whether it was seen before.
 
+#[allow(dead_code, reason = "each program asks for a part of it")]
 mod desk;
 
 use std::hint::black_box;

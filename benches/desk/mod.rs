@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use futures_util::future::join_all;
 use http::request::Parts;
 use portcullis::accounts::Accounts;
 use portcullis::clock::Clock;
@@ -18,18 +19,23 @@ use portcullis::gateway::Gateway;
 use portcullis::login::Attempt;
 use portcullis::passwords::Passwords;
 use portcullis::server::{open_store, unattended};
-use portcullis::store::{Client, Session, User};
+use portcullis::store::{Client, NewUser, Session, SessionId, User, UserId};
 use portcullis::telemetry::logging::Lines;
 use portcullis::telemetry::metrics::Metrics;
 use tempfile::TempDir;
+use uuid::Uuid;
 
 const PASSWORD: &str = "a fine long sentence";
+/// Users added, signed in or met together.
+const AT_ONCE: usize = 1_000;
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
 
 /// A quota that never ends here: all decisions are made at one moment.
 const GATEWAY_TOML: &str = r#"
 [auth]
 algorithm = "ALGORITHM"
+[store]
+cache_capacity = 2000000
 [limits]
 per_ip = "3600000000/1h"
 [passwords]
@@ -59,7 +65,7 @@ pub struct Desk {
     session: Session,
     ended: String,
     _folder: TempDir,
-    _runtime: tokio::runtime::Runtime,
+    runtime: tokio::runtime::Runtime,
 }
 
 impl Desk {
@@ -95,12 +101,54 @@ impl Desk {
             gateway.api.sessions.end(over.user, over.id, later(now)).await.expect("an end");
             (gateway, later(now), user, session, minted.access)
         });
-        Self { gateway, now, user, session, ended, _folder: folder, _runtime: runtime }
+        Self { gateway, now, user, session, ended, _folder: folder, runtime }
     }
 
     /// An access token that nobody has seen before.
     pub fn token(&self) -> String {
         self.gateway.api.tokens.mint(&self.session, &self.user, self.now.wall).expect("a token").access
+    }
+
+    /// So many more users, each signed in once: their tokens, which nobody has seen before.
+    pub fn crowd(&self, users: usize) -> Vec<String> {
+        let store = &self.gateway.api.store;
+        let mut tokens = Vec::with_capacity(users);
+        for first in (0..users).step_by(AT_ONCE) {
+            let new: Vec<NewUser> = (first..users.min(first + AT_ONCE)).map(|number| self.new_user(number)).collect();
+            let ids: Vec<UserId> = new.iter().map(|user| user.id).collect();
+            self.runtime.block_on(store.add_users(new)).expect("users");
+            let sessions = ids.into_iter().map(|user| Session { id: SessionId(user.0), user, ..self.session.clone() });
+            let opened = sessions.map(|session| async move {
+                let user = store.open_session(session.clone(), 0, 1).await.expect("a store").expect("a session");
+                self.gateway.api.tokens.mint(&session, &user, self.now.wall).expect("a token").access
+            });
+            tokens.extend(self.runtime.block_on(join_all(opened)));
+        }
+        tokens
+    }
+
+    fn new_user(&self, number: usize) -> NewUser {
+        NewUser {
+            id: UserId(Uuid::now_v7()),
+            email: Email::parse(&format!("user-{number}@example.com")).expect("an email"),
+            token_version: 0,
+            password_hash: self.user.password_hash.clone(),
+            roles: self.user.roles.clone(),
+            enabled: true,
+            created_at: self.now.wall,
+        }
+    }
+
+    /// See each of these tokens once, so that it and its user are known from then on.
+    pub fn meet(&self, tokens: &[String]) {
+        for some in tokens.chunks(AT_ONCE) {
+            let met = some.iter().map(|token| async {
+                let head = Self::request("/orders/17", Some(token));
+                let mut arrival = self.gateway.arrival(&head, PEER);
+                self.gateway.admit(&mut arrival, &head, Ok("/orders/17"), self.now).await.expect("allowed");
+            });
+            self.runtime.block_on(join_all(met));
+        }
     }
 
     /// Of a session that has ended.

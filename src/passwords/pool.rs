@@ -38,7 +38,10 @@ impl Pool {
         let inbox = Arc::new(Mutex::new(inbox));
         for number in 1..=threads {
             let inbox = Arc::clone(&inbox);
-            thread::Builder::new().name(format!("password-{number}")).spawn(move || serve(&inbox))?;
+            thread::Builder::new().name(format!("password-{number}")).spawn(move || {
+                yield_to_others();
+                serve(&inbox);
+            })?;
         }
         let places = Arc::new(Semaphore::new(threads));
         Ok(Self { jobs, places, queue: Semaphore::new(queue), patience, observer })
@@ -88,6 +91,14 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.observer.waiting(-1);
     }
+}
+
+/// The system runs everything else first: a hash that takes a little longer is noticed by one person, a request that waits for
+/// a core by all. Where it cannot be asked for that, cores are shared evenly.
+fn yield_to_others() {
+    // Only here does it hold for a thread, and not for the process.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::nice(10);
 }
 
 /// Ends when the pool is dropped.

@@ -49,6 +49,33 @@ fn more_logins_than_fit_are_turned_away_and_the_rest_goes_on() {
     failing(0).is_problem(429, "rate_limited");
 }
 
+/// As the kernel has it: 10 for threads that hash, 0 for those that serve.
+#[test]
+#[cfg(target_os = "linux")]
+fn threads_that_hash_run_after_everything_else() {
+    let gateway = gateway("");
+    let threads = std::fs::read_dir(format!("/proc/{}/task", gateway.child.id())).unwrap();
+    let (mut hashing, mut serving) = (0, 0);
+    for thread in threads {
+        let stat = std::fs::read_to_string(thread.unwrap().path().join("stat")).unwrap();
+        // The name stands in parentheses; the nineteenth value of all is how nice the thread is.
+        let (name, rest) = stat.split_once('(').unwrap().1.rsplit_once(") ").unwrap();
+        let nice = rest.split(' ').nth(16).unwrap();
+        match name {
+            _ if name.starts_with("password-") => {
+                assert_eq!(nice, "10", "{stat}");
+                hashing += 1;
+            }
+            _ if name.starts_with("tokio") => {
+                assert_eq!(nice, "0", "{stat}");
+                serving += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(hashing > 0 && serving > 0, "{hashing} {serving}");
+}
+
 #[test]
 fn a_hash_that_came_with_an_import_is_replaced_at_the_next_login() {
     let gateway = gateway("");
