@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "../benches/desk/mod.rs"]
+#[allow(dead_code, reason = "it asks for a part of it")]
 mod desk;
 
 use desk::Desk;
