@@ -110,7 +110,8 @@ fn with_entry(url: StoreUrl, config: &Path) -> Result<StoreUrl, CliError> {
 fn is_same_place(a: &StoreUrl, b: &StoreUrl) -> bool {
     match (a, b) {
         (StoreUrl::Sqlite(a), StoreUrl::Sqlite(b)) => {
-            a == b || a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
+            let place = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
+            a == b || place(a) == place(b)
         }
         (StoreUrl::Redis(a), StoreUrl::Redis(b)) => {
             let place = |address: &Address| (address.place.clone(), address.database, address.tls.is_some());
