@@ -216,7 +216,7 @@ async fn operations(server: &Server, users: Vec<UserId>, sessions: Vec<SessionId
     })
     .await;
     let ids = Arc::clone(&users);
-    measure(server, &stores, "end of the first session (`end_session`)", move |store, n| {
+    measure(server, &stores, "end of a session (`end_session`)", move |store, n| {
         let (user, session) = (ids[n], sessions[n]);
         // The second time round there is none: that is a cheap answer, and rare.
         async move { drop(store.end_session(user, session, wall()).await.expect("an answer")) }
