@@ -10,12 +10,14 @@ mod doors;
 mod emptied;
 mod feed;
 mod gateways;
+mod lag;
 mod relay;
 mod sentinel;
 mod trouble;
 mod under_load;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use portcullis::store::StoreError;
 use portcullis::store::redis::RedisStore;
@@ -36,6 +38,15 @@ fn house(server: &RedisServer, more: &str) -> Arc<House> {
     let house = house_at(&server.url(), more);
     house.add_usual_users();
     house
+}
+
+/// Said when this is dropped, so also when a test fails: whoever goes on until then must not go on for ever.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn with(gateway: &Gateway, path: &str, tokens: &Value) -> Answer {

@@ -4,13 +4,14 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
+use portcullis::clock::Stopwatch;
 use serde_json::Value;
 
 use super::support::Answer;
-use super::support::gateway::{Gateway, PASSWORD};
+use super::support::gateway::{Gateway, PASSWORD, PATIENCE};
 use super::support::redis::RedisServer;
 use super::support::wait;
-use super::{house, with};
+use super::{Over, house, with};
 
 const PEOPLE: usize = 4;
 
@@ -24,8 +25,10 @@ login_per_account = "1000000/1s"
 
 /// Until there is an answer; anything but that and "come again" is wrong.
 fn insist(ask: impl Fn() -> Answer) -> Value {
+    let watch = Stopwatch::start();
     loop {
         let answer = ask();
+        assert!(watch.elapsed() < PATIENCE, "it does not come back");
         match answer.status {
             200 => return answer.json(),
             503 => assert_eq!(answer.code(), "unavailable"),
@@ -56,6 +59,7 @@ fn a_server_that_dies_under_load_loses_nothing_that_was_answered() {
         kept
     };
     let kept: Vec<Value> = thread::scope(|scope| {
+        let ends = Over(&over);
         let people: Vec<_> = (0..PEOPLE)
             .map(|me| {
                 scope.spawn({
@@ -72,7 +76,7 @@ fn a_server_that_dies_under_load_loses_nothing_that_was_answered() {
         }
         let before = done.load(Ordering::Relaxed);
         wait::until("everyone goes on", || done.load(Ordering::Relaxed) > before + 20);
-        over.store(true, Ordering::Relaxed);
+        drop(ends);
         people.into_iter().flat_map(|person| person.join().unwrap()).collect()
     });
     // A user keeps a hundred sessions.
@@ -85,7 +89,9 @@ fn a_server_that_dies_under_load_loses_nothing_that_was_answered() {
 
 /// A token that nobody has asked the store about may have to wait until it is back.
 fn insist_on_passing(gateway: &Gateway, tokens: &Value) {
+    let watch = Stopwatch::start();
     loop {
+        assert!(watch.elapsed() < PATIENCE, "it does not come back");
         match with(gateway, "/x", tokens).status {
             200 => return,
             503 => {}
