@@ -115,7 +115,9 @@ fn session(user: UserId) -> Session {
     let now = wall();
     let client = Client {
         ip: "203.0.113.17".into(),
-        user_agent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36".into(),
+        user_agent:
+            "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
+                .into(),
     };
     let chain = Chain { generation: 0, rotated_at: now, opened_at: now };
     Session { id: SessionId(Uuid::now_v7()), user, chain, client }
@@ -179,7 +181,9 @@ async fn operations(server: &Server, users: Vec<UserId>, sessions: Vec<SessionId
         stores.push(server.store().await);
     }
     let (users, sessions) = (Arc::new(users), Arc::new(sessions));
-    println!("\n| operation | a second | Redis's thread is busy | µs of it each | a second at 100 % |\n| --- | --- | --- | --- | --- |");
+    println!(
+        "\n| operation | a second | Redis's thread is busy | µs of it each | a second at 100 % |\n| --- | --- | --- | --- | --- |"
+    );
     let ids = Arc::clone(&users);
     measure(server, &stores, "look-up of a user (`user`)", move |store, n| {
         let id = ids[n];

@@ -72,9 +72,7 @@ pub async fn open_existing_store(url: &StoreUrl, metrics: &Arc<Metrics>) -> Resu
             open_store(url, metrics).await
         }
         StoreUrl::Sqlite(path) => Err(StoreError::Unavailable(format!("{}: there is no store", path.display()))),
-        StoreUrl::Redis(address) => {
-            Ok(Arc::new(RedisStore::open_existing(address.clone(), observer(metrics)).await?))
-        }
+        StoreUrl::Redis(address) => Ok(Arc::new(RedisStore::open_existing(address.clone(), observer(metrics)).await?)),
     }
 }
 

@@ -274,9 +274,8 @@ fn a_password_comes_from_the_configuration_whose_url_it_is() {
     let advice = "they are taken from [store] in -c FILE, if its url is the one given";
     assert!(said.starts_with("--to: the store turns us away: ") && said.ends_with(advice), "{said}");
     let words = |from: &str, to: &str| ["store", "copy", "--json", "--from", from, "--to", to].map(str::to_owned);
-    let tried = |house: &House, words: &[String]| {
-        house.tried(&words.iter().map(String::as_str).collect::<Vec<_>>(), "").json()
-    };
+    let tried =
+        |house: &House, words: &[String]| house.tried(&words.iter().map(String::as_str).collect::<Vec<_>>(), "").json();
     let all = json!([[3, 0, 0], [2, 0, 0], [2, 0, 0]]);
     assert_eq!(counts(&tried(&new, &words(&from, &servers[0].url()))), all);
     let other = ["--from-config".to_owned(), new.file().display().to_string()];

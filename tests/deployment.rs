@@ -69,7 +69,12 @@ fn the_compose_file_names_only_what_is_there() {
     let mut used = BTreeSet::new();
     for service in names(&compose["services"]) {
         let about = &compose["services"][service];
-        assert!(about.get("image").and_then(Yaml::as_str).map_or_else(|| about["build"].as_str() == Some("."), |image| image.contains(':')));
+        assert!(
+            about
+                .get("image")
+                .and_then(Yaml::as_str)
+                .map_or_else(|| about["build"].as_str() == Some("."), |image| image.contains(':'))
+        );
         for mount in listed(about, "volumes") {
             let source = mount.split(':').next().unwrap();
             match source.strip_prefix("./") {
@@ -107,7 +112,8 @@ fn names_and_ports_of_the_compose_file_agree() {
     assert_eq!(app, format!("app:{}", texts(&services["app"]["command"])[1]));
     let scrape = &yaml("deploy/compose/prometheus.yml")["scrape_configs"][0]["dns_sd_configs"][0];
     assert_eq!((texts(&scrape["names"]), scrape["type"].as_str()), (vec!["gateway"], Some("A")));
-    let (_, admin) = text("server", "admin_listen").rsplit_once(':').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    let (_, admin) =
+        text("server", "admin_listen").rsplit_once(':').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
     assert_eq!(scrape["port"].as_i64().unwrap().to_string(), admin);
     assert!(!published.contains(&admin), "the admin listener is not published");
     let grace = services["gateway"]["stop_grace_period"].as_str().unwrap();
