@@ -251,6 +251,15 @@ fn a_source_that_is_not_there_is_said_and_not_made() {
 }
 
 #[test]
+fn the_help_says_what_an_operator_must_know() {
+    let help = say(Command::new(BINARY).args(["store", "copy", "--help"]), "").worked();
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    for what in ["Stop the gateways first", "can be made again", "as the configuration says (-c FILE)"] {
+        assert!(help.contains(what), "{what}: {help}");
+    }
+}
+
+#[test]
 fn a_relative_path_is_relative_to_the_present_folder() {
     let old = house("sqlite:portcullis.db");
     with_people(&old);

@@ -24,9 +24,9 @@ pub enum Command {
     ///
     /// Stop the gateways first, and start them on the new store afterwards: what a gateway writes to the old one meanwhile (a
     /// login, a refresh, a logout) is missing in the new one, and a session that has gone on in the old one may end in the
-    /// new one. Until then, a copy that was cut short can be made again: who is there already is passed over. Nothing is
-    /// overwritten. An email that another user has there, and a user who is there but not the same, are named; the exit code
-    /// is then 1.
+    /// new one. Until then, a copy that was cut short can be made again: who is there already is passed over. Afterwards do not:
+    /// a user who was removed there would come back. Nothing is overwritten. An email that another user has there, and a user
+    /// who is there but not the same, are named; the exit code is then 1.
     ///
     /// With a password, a Redis is entered as the configuration says (-c FILE): if its `url` under [store] is the one given here,
     /// `username`, `password` and `ca_file` of that section are used. So write the gateway.toml that is to run on the new store,
