@@ -8,6 +8,7 @@ use crate::passwords::{Busy, PasswordError, Passwords};
 use crate::store::{Store, StoreError};
 
 pub mod administration;
+pub mod copy;
 pub mod export;
 pub mod import;
 mod line;

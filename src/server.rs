@@ -32,7 +32,7 @@ use crate::passwords;
 use crate::proxy::{Proxy, listener};
 use crate::store::redis::RedisStore;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Store, StoreError};
+use crate::store::{Observer, Store, StoreError};
 use crate::telemetry::logging::Lines;
 use crate::telemetry::metrics::Metrics;
 
@@ -59,12 +59,26 @@ pub struct Orders {
 }
 
 pub async fn open_store(url: &StoreUrl, metrics: &Arc<Metrics>) -> Result<Arc<dyn Store>, StoreError> {
-    let metrics = Arc::clone(metrics);
-    let observer = Arc::new(move |operation, took, ok| metrics.store_called(operation, took, ok));
     Ok(match url {
-        StoreUrl::Sqlite(path) => Arc::new(SqliteStore::open(path, observer)?),
-        StoreUrl::Redis(address) => Arc::new(RedisStore::open(address.clone(), observer).await?),
+        StoreUrl::Sqlite(path) => Arc::new(SqliteStore::open(path, observer(metrics))?),
+        StoreUrl::Redis(address) => Arc::new(RedisStore::open(address.clone(), observer(metrics)).await?),
     })
+}
+
+/// Where there is no store, none is made.
+pub async fn open_existing_store(url: &StoreUrl, metrics: &Arc<Metrics>) -> Result<Arc<dyn Store>, StoreError> {
+    match url {
+        StoreUrl::Sqlite(path) if path.metadata().is_ok_and(|about| about.is_file() && about.len() > 0) => {
+            open_store(url, metrics).await
+        }
+        StoreUrl::Sqlite(path) => Err(StoreError::Unavailable(format!("{}: there is no store", path.display()))),
+        StoreUrl::Redis(address) => Ok(Arc::new(RedisStore::open_existing(address.clone(), observer(metrics)).await?)),
+    }
+}
+
+fn observer(metrics: &Arc<Metrics>) -> Observer {
+    let metrics = Arc::clone(metrics);
+    Arc::new(move |operation, took, ok| metrics.store_called(operation, took, ok))
 }
 
 /// The sockets, bound before anything else is done: a port that is taken is an error at once.

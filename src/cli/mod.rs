@@ -27,6 +27,7 @@ pub mod output;
 mod question;
 pub mod serve;
 pub mod session;
+pub mod store;
 pub mod usage;
 pub mod user;
 mod user_file;
@@ -64,6 +65,9 @@ enum Command {
     /// See and rotate the signing keys
     #[command(subcommand)]
     Key(key::Command),
+    /// Move to another store
+    #[command(subcommand)]
+    Store(store::Command),
     /// Succeed if the running gateway is ready, for a container's health check
     Health(health::Args),
 }
@@ -90,6 +94,7 @@ pub fn run(Arguments { config, command }: Arguments) -> Result<(), CliError> {
             let settings = load(&config)?;
             wait_for(async { session::run(command, &*open_store(&settings).await?, &mut console).await })
         }
+        Command::Store(store::Command::Copy(args)) => wait_for(store::copy(args, &config, &mut console)),
         Command::Key(command) => {
             let settings = load(&config)?;
             wait_for(async { key::run(command, &settings.auth, &*open_store(&settings).await?, &mut console).await })

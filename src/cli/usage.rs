@@ -17,10 +17,14 @@ pub fn parse(arguments: Vec<OsString>) -> Result<Arguments, u8> {
         let text = argument.to_string_lossy();
         printable(&text) != text
     });
-    let takes_password = arguments.iter().any(|argument| argument == "add" || argument == "passwd");
+    let takes = |word: &str| arguments.iter().any(|argument| argument == word);
+    let (takes_password, takes_url) = (takes("add") || takes("passwd"), takes("copy"));
     Arguments::try_parse_from(arguments).map_err(|mut said| {
         if takes_password {
             withhold(&mut said);
+        }
+        if takes_url {
+            withhold_login(&mut said);
         }
         // Where nobody can be told, the exit code tells.
         let _ = if hostile { say_plainly(&said) } else { said.print() };
@@ -41,6 +45,13 @@ fn withhold(said: &mut clap::Error) {
         if matches!(said.get(kind), Some(ContextValue::String(typed)) if !typed.starts_with('-')) {
             said.insert(kind, ContextValue::String("…".into()));
         }
+    }
+}
+
+/// A url may hold a password, although none of ours does.
+fn withhold_login(said: &mut clap::Error) {
+    if matches!(said.get(ContextKind::InvalidValue), Some(ContextValue::String(typed)) if typed.contains('@')) {
+        said.insert(ContextKind::InvalidValue, ContextValue::String("…".into()));
     }
 }
 

@@ -64,6 +64,17 @@ pub fn store(s: &mut Section<'_>) -> StoreSettings {
     }
 }
 
+/// A url that stands alone, as an argument does: a relative path is relative to the present folder.
+pub fn alone(text: &str) -> Result<StoreUrl, String> {
+    Ok(match url(text)? {
+        Url::Sqlite(path) => StoreUrl::Sqlite(path.into()),
+        Url::Redis { place, database, tls } => {
+            let tls = tls.then_some(Tls { ca: None });
+            StoreUrl::Redis(Address { place, database, tls, username: None, password: None })
+        }
+    })
+}
+
 fn url(text: &str) -> Result<Url, String> {
     for (scheme, tls, sentinels) in [
         ("redis://", false, false),

@@ -53,11 +53,22 @@ pub struct RedisStore {
 impl RedisStore {
     /// Connect, and know the store that is there, or found one where there is nothing.
     pub async fn open(address: Address, observer: Observer) -> Result<Self> {
-        let link = Link::open(address.clone(), ANSWERS_WITHIN).await?;
-        let store = Self { address, link, feed: OnceCell::new(), scripts: Scripts::new(), observer };
+        let store = Self::connect(address, observer).await?;
         store.know().await?;
         setup::warn(&store.link).await;
         Ok(store)
+    }
+
+    /// Connect, and know the store that is there. Where there is nothing, nothing is made.
+    pub async fn open_existing(address: Address, observer: Observer) -> Result<Self> {
+        let store = Self::connect(address, observer).await?;
+        store.link.run(&store.scripts.schema.call().with("")).await?;
+        Ok(store)
+    }
+
+    async fn connect(address: Address, observer: Observer) -> Result<Self> {
+        let link = Link::open(address.clone(), ANSWERS_WITHIN).await?;
+        Ok(Self { address, link, feed: OnceCell::new(), scripts: Scripts::new(), observer })
     }
 
     async fn know(&self) -> Result<()> {

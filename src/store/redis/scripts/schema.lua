@@ -1,8 +1,9 @@
--- Know the store, or found it with the identity ARGV[1]. Returns its identity.
+-- Know the store, or found it with the identity ARGV[1], if that is not empty. Returns its identity.
 if not redis.REDIS_VERSION_NUM then return redis.error_reply('UNFIT a store needs Redis 7 or later, or Valkey') end
 local kind = redis.call('TYPE', META).ok
 if kind == 'none' then
     if redis.call('EXISTS', FEED, EMAILS, DUE, SIGNERS) > 0 then fail('FOREIGN there are keys without a version') end
+    if ARGV[1] == '' then fail('FOREIGN there is no store') end
     redis.call('HSET', META, 'v', digits(VERSION), 'id', ARGV[1])
     -- So that the feed's end is an entry from the beginning.
     redis.call('XADD', FEED, '*', 'k', 's')
