@@ -111,7 +111,7 @@ fn state_the_way(request: &mut RequestHeader, exchange: &Exchange, trusted: bool
     }
     // Writing to a string does not fail.
     let _ = write!(chain, "{peer}");
-    request.insert_header(&FOR, chain)?;
+    request.insert_header(FORWARDED_FOR, chain)?;
     if !is_said(request, &PROTO, |scheme| SCHEMES.contains(&scheme)) {
         request.insert_header(&PROTO, HeaderValue::from_static(if exchange.over_tls { "https" } else { "http" }))?;
     }

@@ -297,11 +297,12 @@ impl ProxyHttp for Proxy {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, exchange: &mut Exchange) {
-        let status = session.response_written().map_or(0, |response| response.status.as_u16());
+        let (status, label) =
+            session.response_written().map_or((0, "0"), |head| (head.status.as_u16(), head.status.as_str()));
         let (gateway, head) = (&exchange.configuration.gateway, session.req_header());
         let route = exchange.arrival.as_ref().map_or("", |arrival| gateway.route_name(arrival));
         let took = exchange.watch.elapsed();
-        gateway.api.metrics.answered(route, known(&head.method), status, took);
+        gateway.api.metrics.answered(route, known(&head.method), label, took);
         let user = match &exchange.stage {
             Stage::Admitted { permit, .. } => permit.caller().map(|caller| caller.state.id),
             Stage::Arrived | Stage::Answered => None,

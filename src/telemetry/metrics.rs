@@ -148,8 +148,8 @@ impl Metrics {
         text
     }
 
-    pub fn answered(&self, route: &str, method: &str, status: u16, took: Duration) {
-        self.requests.with_label_values(&[route, method, &status.to_string()]).inc();
+    pub fn answered(&self, route: &str, method: &str, status: &str, took: Duration) {
+        self.requests.with_label_values(&[route, method, status]).inc();
         self.request_duration.with_label_values(&[route]).observe(took.as_secs_f64());
     }
 
