@@ -6,8 +6,10 @@
 mod support;
 
 mod clusters;
+mod crash;
 mod doors;
 mod emptied;
+mod failover;
 mod feed;
 mod gateways;
 mod lag;
