@@ -44,7 +44,7 @@ impl Sessions {
     pub async fn open(&self, user: &User, client: Client, now: Moment) -> Result<Option<(Session, Minted)>, Denial> {
         let chain = Chain { generation: 0, rotated_at: now.wall, opened_at: now.wall };
         let session = Session { id: SessionId(ids::new(now.wall)), user: user.id, chain, client };
-        self.live.believe(Some(user), self.live.least(user.id))?;
+        self.live.believe_store()?;
         let open = self.store.open_session(session.clone(), user.token_version, AT_MOST);
         let Some(user) = self.live.write(user.id, now, open).await.map_err(trouble)? else { return Ok(None) };
         let minted = self.tokens.mint(&session, &user, now.wall).map_err(no_key)?;

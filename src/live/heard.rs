@@ -142,7 +142,7 @@ impl Heard {
 }
 
 /// Where the user stands after it; `None` for what is not about a user.
-fn state(event: ChangeEvent) -> Option<(UserId, Epoch)> {
+pub(super) fn state(event: ChangeEvent) -> Option<(UserId, Epoch)> {
     match event.subject {
         Subject::User(user, epoch) => Some((user, epoch)),
         Subject::Removed(user) => Some((user, AFTER_ALL)),

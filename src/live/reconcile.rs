@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::entry::AFTER_ALL;
-use super::{LiveUsers, Moment};
+use super::{LiveUsers, Moment, heard};
 use crate::gate::denial::Denial;
 use crate::gate::user::{Epoch, UserId};
 use crate::store::{self, ChangeEvent, FeedPosition, Subject, User, UserChange};
@@ -41,6 +41,10 @@ impl LiveUsers {
         if found.is_some_and(|user| user.epoch < least) {
             self.doubt_store();
         }
+        self.believe_store()
+    }
+
+    pub fn believe_store(&self) -> Result<(), Denial> {
         if self.doubts_store() { Err(Denial::UNAVAILABLE) } else { Ok(()) }
     }
 
@@ -55,15 +59,19 @@ impl LiveUsers {
         let asked = self.heard().after(mark);
         let told = self.told_after(mark).await?;
         let present: HashSet<_> = told.iter().collect();
-        let lost: Vec<_> = asked.iter().filter(|event| !present.contains(event)).collect();
+        let mut lost = newest(asked.iter().filter(|event| !present.contains(event)));
+        if mark.is_none() {
+            // What was trimmed is not lost.
+            lost = self.those_behind(lost).await?;
+        }
         let ended = self.end_what_was_lost(&lost, now).await?;
         told.iter().for_each(|event| self.heed(event.subject, now));
         self.heard().settle(mark, told, &asked, now.tick);
         self.settled.store(doubts, Ordering::Release);
         if !lost.is_empty() {
             tracing::warn!(
-                "the store has lost {} changes that it had acknowledged; {ended} users were signed out, so that no token lives \
-                 again; passwords, roles and users that were changed last may have to be changed again",
+                "the store has lost changes that it had acknowledged, of {} users; {ended} of them were signed out, so that no \
+                 token lives again; what was changed last of passwords, roles and users may have to be changed again",
                 lost.len()
             );
         }
@@ -91,19 +99,21 @@ impl LiveUsers {
         Ok(told)
     }
 
-    /// Every gateway that has heard of it does this: done twice, it is done.
-    async fn end_what_was_lost(&self, lost: &[&ChangeEvent], now: Moment) -> store::Result<usize> {
-        let (mut users, mut ended) = (HashMap::new(), 0);
-        for event in lost {
-            let (id, epoch) = match event.subject {
-                Subject::User(id, epoch) => (id, epoch),
-                Subject::Removed(id) => (id, AFTER_ALL),
-                Subject::Keys => continue,
-            };
-            let least = users.entry(id).or_insert(epoch);
-            *least = epoch.max(*least);
-        }
+    /// Where nothing is known of the feed, the records say who has gone back.
+    async fn those_behind(&self, users: HashMap<UserId, Epoch>) -> store::Result<HashMap<UserId, Epoch>> {
+        let mut behind = HashMap::new();
         for (id, heard) in users {
+            if self.store.user(id).await?.is_some_and(|user| user.epoch < heard) {
+                behind.insert(id, heard);
+            }
+        }
+        Ok(behind)
+    }
+
+    /// Every gateway that has heard of it does this: done twice, it is done.
+    async fn end_what_was_lost(&self, users: &HashMap<UserId, Epoch>, now: Moment) -> store::Result<usize> {
+        let mut ended = 0;
+        for (&id, &heard) in users {
             let there = if heard == AFTER_ALL { self.remove(id, now).await? } else { self.end(id, heard, now).await? };
             if there {
                 self.metrics.revoked(RevocationScope::User);
@@ -131,4 +141,14 @@ impl LiveUsers {
         }
         Ok(there)
     }
+}
+
+/// Where each of these users stood last.
+fn newest<'a>(events: impl Iterator<Item = &'a ChangeEvent>) -> HashMap<UserId, Epoch> {
+    let mut newest = HashMap::new();
+    for (user, epoch) in events.filter_map(|event| heard::state(*event)) {
+        let least = newest.entry(user).or_insert(epoch);
+        *least = epoch.max(*least);
+    }
+    newest
 }

@@ -172,3 +172,17 @@ async fn an_emptied_store_revives_nobody_and_wants_nothing_made_good() {
     assert_eq!(gateway.scene.ask(at(1100)).await.unwrap_err(), Denial::SessionRevoked);
     assert!(!gateway.scene.live.doubts_store());
 }
+
+#[tokio::test]
+async fn a_feed_that_was_trimmed_signs_nobody_out() {
+    let mut gateway = Gateway::start().await;
+    gateway.hears().await.unwrap();
+    let other = gateway.scene.with("bob@example.com").await;
+    gateway.ends_here(&other).await;
+    gateway.hears().await.unwrap();
+    gateway.scene.store.feed.lock().unwrap().clear();
+    gateway.hears().await.unwrap();
+    assert!(!gateway.scene.live.doubts_store());
+    assert!(gateway.scene.ask(at(1100)).await.is_ok());
+    assert_eq!(gateway.version().await, 0);
+}
