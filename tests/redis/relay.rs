@@ -12,6 +12,7 @@ pub struct Relay {
     server: Arc<Mutex<SocketAddr>>,
     lines: Arc<AtomicUsize>,
     swallowed: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
 }
 
 impl Relay {
@@ -19,14 +20,14 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (lines, swallowed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let server = Arc::new(Mutex::new(server));
+        let (server, most) = (Arc::new(Mutex::new(server)), Arc::new(AtomicUsize::new(usize::MAX)));
         let (leads_to, counted, silenced) = (Arc::clone(&server), Arc::clone(&lines), Arc::clone(&swallowed));
-        let relay = Self { address, server: leads_to, lines: counted, swallowed: silenced };
+        let relay = Self { address, server: leads_to, lines: counted, swallowed: silenced, most: Arc::clone(&most) };
         thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
-                let to = *server.lock().unwrap();
-                let Ok(far) = TcpStream::connect(to) else { continue };
-                let number = lines.fetch_add(1, Ordering::SeqCst);
+                let (number, leads_to) = (lines.fetch_add(1, Ordering::SeqCst), *server.lock().unwrap());
+                let far = (number < most.load(Ordering::SeqCst)).then(|| TcpStream::connect(leads_to));
+                let Some(Ok(far)) = far else { continue };
                 for (from, to) in [(&near, &far), (&far, &near)] {
                     let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
                     let swallowed = Arc::clone(&swallowed);
@@ -35,6 +36,11 @@ impl Relay {
             }
         });
         relay
+    }
+
+    /// Lines beyond these are closed at once.
+    pub fn at_most(&self, lines: usize) {
+        self.most.store(lines, Ordering::SeqCst);
     }
 
     /// From the next line on.
