@@ -15,6 +15,7 @@ mod gateways;
 mod lag;
 mod relay;
 mod sentinel;
+mod stampede;
 mod trouble;
 mod under_load;
 
