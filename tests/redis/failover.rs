@@ -44,6 +44,13 @@ impl Pair {
         self.master.kill();
         self.relay.lead_to(self.replica.address());
     }
+
+    /// The master lives on, as the replica's replica, and so do the connections to it.
+    fn change_over(&self) {
+        self.relay.lead_to(self.replica.address());
+        let port = self.replica.port.to_string();
+        assert_eq!(self.master.cli(&["REPLICAOF", "127.0.0.1", &port]), Reply::Text("OK".into()));
+    }
 }
 
 fn log_out(gateway: &Gateway, tokens: &Value) {
@@ -53,6 +60,14 @@ fn log_out(gateway: &Gateway, tokens: &Value) {
 /// What the master acknowledges and the replica misses, done to Bob, whose tokens are over then; and what is done on the
 /// replica before any gateway has found it.
 fn revives_nobody(lost: impl FnOnce(&[Gateway], &Value), meanwhile: impl FnOnce(&House)) -> (Pair, [Gateway; 3]) {
+    revives_nobody_by(Pair::fail_over, lost, meanwhile)
+}
+
+fn revives_nobody_by(
+    change: impl FnOnce(&Pair),
+    lost: impl FnOnce(&[Gateway], &Value),
+    meanwhile: impl FnOnce(&House),
+) -> (Pair, [Gateway; 3]) {
     let pair = Pair::start();
     let gateways = [pair.house.run(), pair.house.run(), pair.house.run()];
     let (ann, bob) = (gateways[0].login("ann@example.com"), gateways[1].login("bob@example.com"));
@@ -85,7 +100,7 @@ fn revives_nobody(lost: impl FnOnce(&[Gateway], &Value), meanwhile: impl FnOnce(
         let before = asked.load(Ordering::Relaxed);
         wait::until("everyone asks", || asked.load(Ordering::Relaxed) > before + 20);
         meanwhile(&house_at(&pair.replica.url(), ""));
-        pair.fail_over();
+        change(&pair);
         for gateway in &gateways {
             wait::until("logins work again", || gateway.try_login("ann@example.com", PASSWORD).status == 200);
             wait::until("what is over is refused", || refused(gateway));
@@ -116,6 +131,13 @@ fn signs_in_again(gateways: &[Gateway], password: &str) {
 #[test]
 fn a_logout_that_a_failover_lost_is_in_force() {
     let (_pair, gateways) = revives_nobody(|gateways, bob| log_out(&gateways[0], bob), |_| ());
+    signs_in_again(&gateways, PASSWORD);
+}
+
+#[test]
+fn a_logout_that_was_lost_without_a_connection_is_in_force() {
+    let lost = |gateways: &[Gateway], bob: &Value| log_out(&gateways[1], bob);
+    let (_pair, gateways) = revives_nobody_by(Pair::change_over, lost, |_| ());
     signs_in_again(&gateways, PASSWORD);
 }
 

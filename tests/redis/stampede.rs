@@ -1,5 +1,5 @@
 //! When an outage is over, or every copy had to go, the users of a busy gateway are not looked up all at once and again and
-//! again: each of them once, however many want them. `STAMPEDE_USERS` sets how many there are (500); the figures are printed.
+//! again: each of them once, however many want them. `STAMPEDE_USERS` sets how many there are (300); the figures are printed.
 
 use std::thread;
 use std::time::Duration;
@@ -18,7 +18,7 @@ const SETTINGS: &str = "cache_ttl = \"1500ms\"\nmax_stale = \"60s\"\n[limits]\np
                         login_per_ip = \"1000000/1s\"\n";
 
 /// At once, in the same order, so that many want the same user.
-const CROWDS: usize = 8;
+const CROWDS: usize = 6;
 
 fn look_ups(gateway: &Gateway) -> f64 {
     gateway.metric("portcullis_store_duration_seconds_count{operation=\"user\"}")
@@ -43,7 +43,7 @@ fn is_back(gateway: &Gateway) {
 fn after_an_outage_nobody_is_looked_up_twice() {
     let server = RedisServer::with(&["--appendonly", "yes"]);
     let house = house_at(&server.url(), SETTINGS);
-    let users = number("STAMPEDE_USERS").unwrap_or(500) as usize;
+    let users = number("STAMPEDE_USERS").unwrap_or(300) as usize;
     house.add_user("u0@example.com", &[]);
     let hash = house.says(&["user", "export"], "");
     let lines = (1..users).map(|n| hash.trim().replace("u0@example.com", &format!("u{n}@example.com")) + "\n");
