@@ -24,6 +24,8 @@ const QUICKLY: Duration = Duration::from_secs(4);
 /// Copies are old at once, so that every request would ask the store if it could.
 const OLD_COPIES: &str = "cache_ttl = \"100ms\"\nmax_stale = \"60s\"\n";
 
+const UNLIMITED: &str = "[limits]\nper_ip = \"1000000/1s\"\n";
+
 fn quickly(what: impl FnOnce() -> Answer) -> Answer {
     let watch = Stopwatch::start();
     let answer = what();
@@ -62,7 +64,7 @@ fn through(server: &RedisServer, breaks: impl FnOnce(), mends: impl FnOnce()) {
 }
 
 fn through_for(lasts: Duration, server: &RedisServer, breaks: impl FnOnce(), mends: impl FnOnce()) {
-    let gateway = house(server, OLD_COPIES).run();
+    let gateway = house(server, &format!("{OLD_COPIES}{UNLIMITED}")).run();
     let known = gateway.login("ann@example.com");
     assert_eq!(with(&gateway, "/x", &known).status, 200);
     breaks();
@@ -108,8 +110,7 @@ fn a_read_only_replica_can_still_be_read() {
 #[test]
 fn known_users_do_not_feel_it() {
     let server = RedisServer::start();
-    let unlimited = "[limits]\nper_ip = \"1000000/1s\"\n";
-    let gateway = house(&server, &format!("{OLD_COPIES}{unlimited}")).run();
+    let gateway = house(&server, &format!("{OLD_COPIES}{UNLIMITED}")).run();
     let known = gateway.login("ann@example.com");
     let p99 = |when: &str| {
         let mut took: Vec<Duration> = (0..400)
