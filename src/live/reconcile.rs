@@ -13,7 +13,7 @@ use super::entry::AFTER_ALL;
 use super::{LiveUsers, Moment, heard};
 use crate::gate::denial::Denial;
 use crate::gate::user::{Epoch, UserId};
-use crate::store::{self, ChangeEvent, FeedPosition, Subject, User, UserChange};
+use crate::store::{self, ChangeEvent, FeedPosition, StoreError, Subject, User, UserChange};
 use crate::telemetry::metrics::RevocationScope;
 
 impl LiveUsers {
@@ -93,6 +93,9 @@ impl LiveUsers {
         let (mut told, mut from) = (Vec::new(), mark);
         while let Some(position) = from {
             let changes = self.store.changes(position, Duration::ZERO).await?;
+            if changes.gap {
+                return Err(StoreError::Unavailable("it has become another while its feed was read".into()));
+            }
             told.extend(changes.events);
             from = changes.more.then_some(changes.position);
         }
