@@ -3,7 +3,7 @@
 //! Look-ups and writes of our own bring copies; word from the change feed takes them away. What a look-up or a write brings
 //! back is put here only if no word of anything newer came while it was under way ([`under_way`]). Everything that
 //! touches a user's place does so under one short lock; a hit takes none. This module waits for the store and for
-//! nothing else.
+//! nothing else. A store that may have become an older one is not believed ([`reconcile`]).
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,6 +14,7 @@ use moka::ops::compute::Op;
 use tokio::sync::OnceCell;
 
 use self::entry::{AFTER_ALL, Entry, Verdict, judge};
+use self::heard::Heard;
 use self::under_way::{Errand, UnderWay};
 use crate::gate::denial::Denial;
 use crate::gate::time::Moment;
@@ -23,8 +24,12 @@ use crate::store::{self, Changes, Store, StoreError, Subject, User};
 use crate::telemetry::metrics::{CacheResult, Metrics};
 
 mod entry;
+mod heard;
 #[cfg(test)]
 mod races;
+mod reconcile;
+#[cfg(test)]
+mod reconcile_tests;
 #[cfg(test)]
 mod scene;
 #[cfg(test)]
@@ -47,6 +52,10 @@ pub struct LiveUsers {
     trust: Trust,
     cache: moka::sync::Cache<UserId, Entry, ahash::RandomState>,
     under_way: Mutex<UnderWay<LookUp>>,
+    heard: Mutex<Heard>,
+    /// How often there was reason to think that the store may be an older one, and how much of that is dealt with.
+    doubts: AtomicU64,
+    settled: AtomicU64,
     /// When the feed was last heard to its end, in milliseconds of process time.
     heard_at: AtomicU64,
     /// The last look-up failed: copies that may still serve are served without asking, but for one request in a while.
@@ -70,6 +79,9 @@ impl LiveUsers {
             trust,
             cache,
             under_way: Mutex::default(),
+            heard: Mutex::default(),
+            doubts: AtomicU64::new(0),
+            settled: AtomicU64::new(0),
             heard_at: AtomicU64::new(0),
             failing: AtomicBool::new(false),
             probed_at: AtomicU64::new(0),
@@ -106,7 +118,7 @@ impl LiveUsers {
         let errand = self.begin(id);
         let written = write.await?;
         match &written {
-            Some(user) => self.take_in(*errand, user, now),
+            Some(user) => self.take_in(*errand, user, now)?,
             // There was nothing left to write to: whoever was first may not have been heard of here yet.
             None => self.doubt(id),
         }
@@ -121,17 +133,11 @@ impl LiveUsers {
             self.cache.invalidate_all();
         }
         for event in &changes.events {
-            match event.subject {
-                Subject::User(id, epoch) => self.forget(&mut self.under_way(), id, epoch),
-                Subject::Removed(id) => {
-                    let mut under_way = self.under_way();
-                    under_way.raise(id, AFTER_ALL);
-                    self.place(id, Entry::Gone(now));
-                }
-                Subject::Keys => {}
-            }
+            self.heed(event.subject, now);
+            self.heard().hear(*event, now.tick);
             self.metrics.obeyed(now.wall.since(event.at));
         }
+        self.heard().mark(changes.position, now.tick);
         if !changes.more {
             self.heard_at.store(millis(now), Ordering::Release);
             self.failing.store(false, Ordering::Release);
@@ -139,6 +145,18 @@ impl LiveUsers {
         // The cache counts what it has put away, and it does that when there is time.
         self.cache.run_pending_tasks();
         self.metrics.user_cache_entries(self.cache.entry_count());
+    }
+
+    fn heed(&self, subject: Subject, now: Moment) {
+        let mut under_way = self.under_way();
+        match subject {
+            Subject::User(id, epoch) => self.forget(&mut under_way, id, epoch),
+            Subject::Removed(id) => {
+                under_way.raise(id, AFTER_ALL);
+                self.place(id, Entry::Gone(now));
+            }
+            Subject::Keys => {}
+        }
     }
 
     /// How long it is since the feed was heard to its end.
@@ -175,6 +193,9 @@ impl LiveUsers {
     async fn load(&self, id: UserId, now: Moment) -> Result<(Entry, bool), ()> {
         // Each turn is lost only to a write elsewhere that was heard of meanwhile, and those come together in batches.
         for _ in 0..4 {
+            if self.doubts_store() {
+                return Err(());
+            }
             let errand = self.begin(id);
             let look_up = self.under_way().look_up(*errand);
             let mut began = false;
@@ -196,6 +217,13 @@ impl LiveUsers {
         under_way.looked_up(errand, look_up);
         let entry = loaded?;
         if under_way.holds(errand, entry.epoch()) {
+            // Older than what was heard before it began.
+            if entry.epoch() < self.least(errand.user) {
+                self.doubt_store();
+            }
+            if self.doubts_store() {
+                return Err(());
+            }
             self.place(errand.user, entry.clone());
             return Ok(Some(entry));
         }
@@ -222,12 +250,19 @@ impl LiveUsers {
     }
 
     /// What a write of ours has made of a user.
-    fn take_in(&self, errand: Errand, user: &User, now: Moment) {
+    fn take_in(&self, errand: Errand, user: &User, now: Moment) -> store::Result<()> {
         let mut under_way = self.under_way();
         self.forget(&mut under_way, user.id, user.epoch);
-        if let Some(entry) = Entry::of(user, now).filter(|_| under_way.holds(errand, user.epoch)) {
+        let holds = under_way.holds(errand, user.epoch);
+        if holds && user.epoch < self.least(user.id) {
+            self.doubt_store();
+            return Err(StoreError::Unavailable("it has lost what it had acknowledged".into()));
+        }
+        self.heard().wrote(user.id, user.epoch, now.wall);
+        if let Some(entry) = Entry::of(user, now).filter(|_| holds && !self.doubts_store()) {
             self.place(user.id, entry);
         }
+        Ok(())
     }
 
     /// There is something newer than whatever is older than `epoch`.
@@ -261,6 +296,9 @@ impl LiveUsers {
 
     /// Whether the store is failing, and it is not this request's turn to see if it still is.
     fn leave_store_alone(&self, now: Moment) -> bool {
+        if self.doubts_store() {
+            return true;
+        }
         if !self.failing.load(Ordering::Acquire) {
             return false;
         }
@@ -276,6 +314,10 @@ impl LiveUsers {
 
     fn begin(&self, id: UserId) -> Held<'_> {
         Held { live: self, errand: self.under_way().begin(id) }
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn under_way(&self) -> MutexGuard<'_, UnderWay<LookUp>> {

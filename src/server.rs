@@ -1,6 +1,7 @@
 //! The composition root: settings become a store, a gateway and listeners. The one list of everything, and of what a reload
 //! may change while it runs.
 
+mod awaited;
 mod background;
 mod reload;
 mod running;
@@ -21,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+pub use self::awaited::awaited;
 use self::background::sweep;
 use self::running::Running;
 use self::upstreams::resolve;
@@ -116,7 +118,7 @@ pub async fn serve(
 
     let started = async {
         // The feed's end is noted before anything is cached, so that nothing can change unheard in between.
-        let feed = store.feed_end().await?;
+        let feed = awaited(&settings.store.url, async || Ok(store.feed_end().await?)).await?;
         let running = Running::start(settings, store, metrics, lines, clock).await?;
         let upstreams = resolve(&running.settings.upstreams).await?;
         Ok::<_, ServeError>((feed, running, upstreams))

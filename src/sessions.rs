@@ -39,10 +39,12 @@ impl Sessions {
         Self { store, live, tokens }
     }
 
-    /// Sign in: `None` if the user changed since the password was checked.
+    /// Sign in: `None` if the user changed since the password was checked. While the store may be an older one, nobody does:
+    /// what it says of the user may be the past.
     pub async fn open(&self, user: &User, client: Client, now: Moment) -> Result<Option<(Session, Minted)>, Denial> {
         let chain = Chain { generation: 0, rotated_at: now.wall, opened_at: now.wall };
         let session = Session { id: SessionId(ids::new(now.wall)), user: user.id, chain, client };
+        self.live.believe_store()?;
         let open = self.store.open_session(session.clone(), user.token_version, AT_MOST);
         let Some(user) = self.live.write(user.id, now, open).await.map_err(trouble)? else { return Ok(None) };
         let minted = self.tokens.mint(&session, &user, now.wall).map_err(no_key)?;
@@ -64,7 +66,9 @@ impl Sessions {
     /// this token to be the predecessor, and repeats. Each turn is lost only to progress, so a few are enough.
     async fn rotate(&self, claims: &Claims, now: Moment) -> Result<Refreshed, Denial> {
         for _ in 0..4 {
+            let least = self.live.least(claims.user);
             let found = self.store.session(claims.session).await.map_err(trouble)?;
+            self.live.believe(found.as_ref().map(|(_, user)| user), least)?;
             let Some((session, user)) = found.filter(|(session, user)| {
                 session.user == claims.user && user.enabled && user.token_version == claims.token_version
             }) else {

@@ -8,34 +8,15 @@
 mod support;
 
 use std::process::Stdio;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use support::crew::{Crew, UNLIMITED, doubts, look};
 use support::dice::{Dice, any_seed, number};
 use support::gateway::{Gateway, House, usual};
-use support::ledger::Account;
+use support::ledger::Unanswered;
 use support::origin::Origin;
-
-/// Threads, each with its own users: what one of them asks for next depends on what it was told before.
-const CREWS: usize = 4;
-const USERS: usize = 3;
-
-/// No quota gets in the way, and a token whose successor was lost is still good when the gateway is back.
-const UNLIMITED: &str = r#"
-[limits]
-per_ip = "1000000/1s"
-login_per_ip = "1000000/1s"
-login_per_account = "1000000/1s"
-[auth]
-rotation_grace = "10m"
-"#;
-
-struct Crew {
-    accounts: Vec<Account>,
-    dice: Dice,
-}
 
 #[test]
 fn what_was_acknowledged_survives_every_kill() {
@@ -44,21 +25,21 @@ fn what_was_acknowledged_survives_every_kill() {
     let mut dice = Dice::new(seed);
     let origin = Origin::start();
     let house = House::new(&usual(origin.address, "", UNLIMITED));
-    let mut crews: Vec<Crew> = (0..CREWS).map(|crew| Crew::aboard(&house, crew, dice.more())).collect();
+    let mut crews = Crew::all_aboard(&house, &mut dice);
 
-    let (mut promises, mut doubts) = (0, 0);
+    let (mut promises, mut lost) = (0, 0);
     for kill in 1..=kills {
         promises += storm(&house.run(), &mut crews, 1 + dice.roll(150));
-        doubts += crews.iter().flat_map(|crew| &crew.accounts).filter(|account| account.is_in_doubt()).count();
+        lost += doubts(&crews);
         if dice.roll(4) == 0 {
             kill_while_it_starts(&house, &mut dice);
         }
         let gateway = house.run();
-        look(&gateway, &mut crews, kill == kills);
+        look(&[gateway], &mut crews, kill == kills);
         assert_sound(&house);
     }
-    println!("{kills} kills: {promises} promises kept; {doubts} requests had no answer");
-    assert!(doubts > 0, "no kill came in the middle of anything");
+    println!("{kills} kills: {promises} promises kept; {lost} requests had no answer");
+    assert!(lost > 0, "no kill came in the middle of anything");
 }
 
 /// Until the gateway is killed, which is when this many promises have been made. Returns how many were.
@@ -70,8 +51,10 @@ fn storm(gateway: &Gateway, crews: &mut [Crew], enough: u64) -> u64 {
             scope.spawn(move || {
                 loop {
                     let account = dice.place(accounts.len());
-                    if accounts[account].act(gateway.listen, &gateway.house, dice).is_err() {
-                        return;
+                    match accounts[account].act(gateway.listen, &gateway.house, dice) {
+                        Ok(()) => {}
+                        Err(Unanswered::Gone) => return,
+                        Err(Unanswered::Unavailable) => panic!("nothing has befallen its store"),
                     }
                     if promises.fetch_add(1, Ordering::Relaxed) + 1 == enough {
                         // At any moment of what the others are doing.
@@ -93,33 +76,9 @@ fn kill_while_it_starts(house: &House, dice: &mut Dice) {
     child.wait().unwrap();
 }
 
-fn look(gateway: &Gateway, crews: &mut [Crew], all: bool) {
-    std::thread::scope(|scope| {
-        for Crew { accounts, dice } in crews {
-            scope.spawn(move || {
-                for account in accounts {
-                    account.settle(gateway.listen).unwrap();
-                    account.check(gateway.listen, dice, all).unwrap();
-                }
-            });
-        }
-    });
-}
-
 fn assert_sound(house: &House) {
     let db = rusqlite::Connection::open(house.path("portcullis.db")).unwrap();
     let verdict: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(verdict, "ok");
     assert!(!db.prepare("PRAGMA foreign_key_check").unwrap().exists([]).unwrap(), "a session without its user");
-}
-
-impl Crew {
-    fn aboard(house: &Arc<House>, crew: usize, dice: Dice) -> Self {
-        let emails = (0..USERS).map(|user| format!("crew{crew}-{user}@example.com"));
-        let accounts = emails.map(|email| {
-            house.add_user(&email, &[]);
-            Account::of(&email)
-        });
-        Self { accounts: accounts.collect(), dice }
-    }
 }

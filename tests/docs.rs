@@ -1,4 +1,4 @@
-//! The security page names tests: each of them is there.
+//! Pages name tests: each of them is there.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -30,16 +30,18 @@ fn named(text: &str) -> BTreeSet<&str> {
 }
 
 #[test]
-fn every_test_that_the_security_page_names_exists() {
+fn every_test_that_a_page_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = BTreeSet::new();
     functions(&root.join("tests"), &mut found);
     functions(&root.join("src"), &mut found);
-    let page = fs::read_to_string(root.join("docs/SECURITY.md")).unwrap();
-    let named = named(&page);
-    let missing: Vec<_> = named.iter().filter(|name| !found.contains(**name)).collect();
-    assert!(missing.is_empty(), "{missing:#?}");
-    assert!(named.len() > 60, "the page names tests: {}", named.len());
+    for (page, at_least) in [("docs/SECURITY.md", 60), ("docs/FAILOVER.md", 5)] {
+        let text = fs::read_to_string(root.join(page)).unwrap();
+        let named = named(&text);
+        let missing: Vec<_> = named.iter().filter(|name| !found.contains(**name)).collect();
+        assert!(missing.is_empty(), "{page}: {missing:#?}");
+        assert!(named.len() > at_least, "{page} names tests: {}", named.len());
+    }
 }
 
 #[test]

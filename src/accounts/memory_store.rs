@@ -1,6 +1,7 @@
 //! A store for tests of what is built on one: users and sessions in memory, and nothing else. A test can make it fail, and
 //! can hold a call between what it does and its answer.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,8 +13,8 @@ use crate::gate::email::Email;
 use crate::gate::limit::{Quota, Standing};
 use crate::gate::time::Timestamp;
 use crate::store::{
-    Changes, CounterKey, Epoch, FeedPosition, NewUser, OpenSession, Result, Session, SessionId, Store, StoreError,
-    StoredKey, Subject, User, UserChange, UserId,
+    ChangeEvent, Changes, CounterKey, Epoch, FeedPosition, NewUser, OpenSession, Result, Session, SessionId, Store,
+    StoreError, StoredKey, Subject, User, UserChange, UserId,
 };
 
 #[derive(Default)]
@@ -25,10 +26,12 @@ pub struct MemoryStore {
     /// While it is set, [`Store::user`] fails.
     pub failing: AtomicBool,
     /// What has changed, from the first change on.
-    pub feed: Mutex<Vec<Subject>>,
+    pub feed: Mutex<Vec<ChangeEvent>>,
     /// What every call awaits before it answers.
     pub pause: Mutex<Option<Arc<Pause>>>,
 }
+
+pub type State = (Vec<User>, Vec<Session>, Vec<ChangeEvent>);
 
 pub type Pause = dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
 
@@ -40,13 +43,37 @@ impl MemoryStore {
         }
     }
 
+    fn tell(&self, subject: Subject, at: Timestamp) {
+        self.feed.lock().unwrap().push(ChangeEvent { subject, at });
+    }
+
+    /// What there is now, to be brought back by [`Self::go_back`].
+    pub fn state(&self) -> State {
+        let (users, sessions) = (self.users.lock().unwrap().clone(), self.sessions.lock().unwrap().clone());
+        (users, sessions, self.feed.lock().unwrap().clone())
+    }
+
+    /// Become an older store, as a replica is that has not been told everything.
+    pub fn go_back(&self, (users, sessions, feed): State) {
+        *self.users.lock().unwrap() = users;
+        *self.sessions.lock().unwrap() = sessions;
+        *self.feed.lock().unwrap() = feed;
+    }
+
+    /// The place behind this event, which is another in another feed.
+    fn position(feed: &[ChangeEvent], length: usize) -> FeedPosition {
+        let mut hasher = DefaultHasher::new();
+        feed[..length].hash(&mut hasher);
+        FeedPosition(u128::from(hasher.finish()) << 64 | length as u128)
+    }
+
     /// Raise the user's epoch, as every change but a rehash does.
-    fn touch(&self, id: UserId) -> Option<User> {
+    fn touch(&self, id: UserId, at: Timestamp) -> Option<User> {
         {
             let mut users = self.users.lock().unwrap();
             let user = users.iter_mut().find(|user| user.id == id)?;
             user.epoch.0 += 1;
-            self.feed.lock().unwrap().push(Subject::User(id, user.epoch));
+            self.tell(Subject::User(id, user.epoch), at);
         }
         self.user_where(|user| user.id == id)
     }
@@ -106,7 +133,7 @@ impl Store for MemoryStore {
         Ok(taken)
     }
 
-    async fn change_user(&self, id: UserId, change: UserChange, _: Timestamp) -> Result<Option<User>> {
+    async fn change_user(&self, id: UserId, change: UserChange, now: Timestamp) -> Result<Option<User>> {
         let end_sessions = |user: &mut User| {
             user.token_version += 1;
             self.sessions.lock().unwrap().retain(|session| session.user != id);
@@ -129,12 +156,12 @@ impl Store for MemoryStore {
                 UserChange::EndSessions => end_sessions(user),
             }
         }
-        let changed = if news { self.touch(id) } else { self.user_where(|user| user.id == id) };
+        let changed = if news { self.touch(id, now) } else { self.user_where(|user| user.id == id) };
         self.paused().await;
         Ok(changed)
     }
 
-    async fn remove_user(&self, id: UserId, _: Timestamp) -> Result<bool> {
+    async fn remove_user(&self, id: UserId, now: Timestamp) -> Result<bool> {
         let removed = {
             let mut users = self.users.lock().unwrap();
             let before = users.len();
@@ -142,7 +169,7 @@ impl Store for MemoryStore {
             users.len() < before
         };
         if removed {
-            self.feed.lock().unwrap().push(Subject::Removed(id));
+            self.tell(Subject::Removed(id), now);
         }
         self.paused().await;
         Ok(removed)
@@ -161,21 +188,22 @@ impl Store for MemoryStore {
         let id = session.user;
         let open = |user: &User| user.id == id && user.enabled && user.token_version == token_version;
         let opened = self.user_where(open).and_then(|_| {
+            let at = session.chain.opened_at;
             self.sessions.lock().unwrap().push(session);
-            self.touch(id)
+            self.touch(id, at)
         });
         self.paused().await;
         Ok(opened)
     }
 
-    async fn end_session(&self, user: UserId, id: SessionId, _: Timestamp) -> Result<Option<User>> {
+    async fn end_session(&self, user: UserId, id: SessionId, now: Timestamp) -> Result<Option<User>> {
         let ended = {
             let mut sessions = self.sessions.lock().unwrap();
             let before = sessions.len();
             sessions.retain(|session| session.id != id || session.user != user);
             sessions.len() < before
         };
-        let after = if ended { self.touch(user) } else { None };
+        let after = if ended { self.touch(user, now) } else { None };
         self.paused().await;
         Ok(after)
     }
@@ -202,10 +230,22 @@ impl Store for MemoryStore {
         unreachable!("not part of these tests")
     }
     async fn feed_end(&self) -> Result<FeedPosition> {
-        unreachable!("not part of these tests")
+        let feed = self.feed.lock().unwrap();
+        Ok(Self::position(&feed, feed.len()))
     }
-    async fn changes(&self, _: FeedPosition, _: Duration) -> Result<Changes> {
-        unreachable!("not part of these tests")
+    async fn changes(&self, from: FeedPosition, _: Duration) -> Result<Changes> {
+        if self.failing.load(Ordering::Relaxed) {
+            return Err(StoreError::Unavailable("as the test wants it".into()));
+        }
+        let feed = self.feed.lock().unwrap();
+        let position = Self::position(&feed, feed.len());
+        let length = from.0 as u64 as usize;
+        Ok(match feed.get(length..) {
+            Some(events) if Self::position(&feed, length) == from => {
+                Changes { position, events: events.to_vec(), ..Changes::default() }
+            }
+            _ => Changes { position, gap: true, ..Changes::default() },
+        })
     }
     async fn ping(&self) -> Result<()> {
         unreachable!("not part of these tests")

@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -12,9 +11,9 @@ use tracing_appender::non_blocking::WorkerGuard;
 
 use super::{CliError, descriptors, environment, load, metrics};
 use crate::config;
-use crate::config::settings::{Settings, StoreUrl};
-use crate::server::{self, Listeners, Orders, open_store};
-use crate::store::{Store, StoreError};
+use crate::config::settings::Settings;
+use crate::server::{self, Listeners, Orders, awaited, open_store};
+use crate::store::Store;
 use crate::telemetry::logging::{self, Lines};
 use crate::telemetry::metrics::Metrics;
 
@@ -24,30 +23,14 @@ pub fn run(config: &Path) -> Result<(), CliError> {
     runtime(settings.server.threads)?.block_on(async {
         let mut signals = Signals::heed()?;
         let log = Log::start(&settings, &metrics);
+        let (url, open) = (&settings.store.url, async || Ok(open_store(&settings.store.url, &metrics).await?));
         let store = tokio::select! {
-            store = store_that_is_there(&settings.store.url, &metrics) => store?,
+            store = awaited(url, open) => store?,
             () = signals.stop() => return Ok(()),
         };
         let listeners = Listeners::bind(&settings.server).await?;
         serve(settings, listeners, store, metrics, log, Some(config.to_owned()), signals).await
     })
-}
-
-/// A gateway may be started before the Redis that it shares. Until that is there it does not listen, so that nobody comes.
-async fn store_that_is_there(url: &StoreUrl, metrics: &Arc<Metrics>) -> Result<Arc<dyn Store>, StoreError> {
-    let mut said = String::new();
-    loop {
-        match open_store(url, metrics).await {
-            Err(StoreError::Unavailable(why)) if matches!(url, StoreUrl::Redis(_)) => {
-                if said != why {
-                    tracing::warn!("waiting for the store: {why}");
-                    said = why;
-                }
-                tokio::time::sleep(Duration::from_millis(500)).await;
-            }
-            opened => return opened,
-        }
-    }
 }
 
 /// Written to until it is dropped.

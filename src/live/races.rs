@@ -118,12 +118,12 @@ impl Stage {
             &unheard[..]
         } else {
             let next = &unheard[..unheard.len().min(1)];
-            next.iter().for_each(|subject| self.scene.live.obey(&word(*subject), at(1100)));
+            next.iter().for_each(|event| self.scene.live.obey(&word(event.subject), at(1100)));
             next
         };
         self.truth.heard.set(self.truth.heard.get() + heard.len());
         let mut ends = self.truth.ends.borrow_mut();
-        self.truth.over.borrow_mut().extend(heard.iter().filter_map(|subject| ends.remove(subject)).flatten());
+        self.truth.over.borrow_mut().extend(heard.iter().filter_map(|event| ends.remove(&event.subject)).flatten());
     }
 
     async fn question(&self) {
@@ -163,6 +163,7 @@ async fn play(rolls: Vec<u8>, capacity: u64) -> usize {
     }));
     let stage = Stage { scene, users, dice, truth: Truth::default() };
     join_all((0..ACTORS).map(|_| stage.act())).await;
+    assert!(!stage.scene.live.doubts_store(), "no order of events makes a good store look like an older one");
     stage.truth.yes.get()
 }
 
@@ -212,7 +213,7 @@ async fn threads_find_no_gap_either() {
                     end.await.unwrap().unwrap();
                     let mut heard = heard.lock().unwrap();
                     let unheard = scene.store.feed.lock().unwrap()[*heard..].to_vec();
-                    unheard.iter().for_each(|subject| scene.live.obey(&word(*subject), at(1100)));
+                    unheard.iter().for_each(|event| scene.live.obey(&word(event.subject), at(1100)));
                     *heard += unheard.len();
                 }
                 assert!(scene.live.recognise(&claims, at(1100)).await.is_err(), "over, here or heard of");

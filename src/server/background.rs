@@ -7,14 +7,18 @@ use arc_swap::ArcSwap;
 
 use crate::clock::Clock;
 use crate::gate::rotation::Lifetimes;
+use crate::gate::time::Moment;
 use crate::live::LiveUsers;
 use crate::proxy::Configuration;
 use crate::signing::Signing;
-use crate::store::{FeedPosition, Store, Subject};
+use crate::store::{self, Changes, FeedPosition, Store, Subject};
 use crate::telemetry::metrics::Metrics;
 
 /// How often dead sessions and counters are swept.
 const SWEEP: Duration = Duration::from_secs(60);
+
+/// How long to wait before the feed is read again after it could not be.
+const RESPITE: Duration = Duration::from_millis(100);
 
 /// Obeys the change feed, for as long as the process lives.
 pub(super) struct Follower {
@@ -28,23 +32,45 @@ pub(super) struct Follower {
 
 impl Follower {
     pub(super) async fn follow(self, mut position: FeedPosition) {
-        let mut keys_changed = false;
+        self.live.follow_from(position, self.clock.now());
+        let (mut keys_changed, mut said) = (false, String::new());
         loop {
-            match self.store.changes(position, Duration::from_secs(1)).await {
+            let changes = self.store.changes(position, Duration::from_secs(1)).await;
+            let now = self.clock.now();
+            let obeyed = match changes {
+                Ok(changes) => self.obey(&changes, now).await.map(|()| changes),
+                Err(error) => Err(error),
+            };
+            match obeyed {
                 Ok(changes) => {
                     self.metrics.store_up(true);
-                    self.live.obey(&changes, self.clock.now());
+                    said.clear();
                     position = changes.position;
                     keys_changed |= changes.gap || changes.events.iter().any(|event| event.subject == Subject::Keys);
                     keys_changed = keys_changed && !self.reload_keys().await;
                 }
                 Err(error) => {
+                    self.live.doubt_store();
                     self.metrics.store_up(false);
-                    tracing::error!(%error, "the change feed cannot be read");
-                    tokio::time::sleep(Duration::from_millis(500)).await;
+                    if said != error.to_string() {
+                        said = error.to_string();
+                        tracing::error!(%error, "the change feed cannot be read");
+                    }
+                    tokio::time::sleep(RESPITE).await;
                 }
             }
         }
+    }
+
+    /// A feed that has broken off, or does not reach back, may be that of a store that has lost something: first that is made
+    /// good, while the copies that are here still stand.
+    async fn obey(&self, changes: &Changes, now: Moment) -> store::Result<()> {
+        if changes.gap {
+            self.live.doubt_store();
+        }
+        self.live.reconcile(now).await?;
+        self.live.obey(changes, now);
+        Ok(())
     }
 
     /// Whether the keys are the present ones. If not, the next word from the feed tries again.

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, watch};
 
 use super::ServeError;
+use super::awaited::awaited;
 use super::background::Follower;
 use crate::admin::Admin;
 use crate::api::Api;
@@ -60,8 +61,11 @@ impl Running {
         let live = Arc::new(LiveUsers::new(Arc::clone(&store), Arc::clone(&metrics), settings.store.trust));
         live.obey(&Changes::default(), now);
         let auth = &settings.auth;
-        let (secrets, keys_in) = (auth.secrets.clone(), Arc::clone(&store));
-        let signing = Signing::start(keys_in, auth.algorithm, secrets, auth.access_ttl, now.wall).await?;
+        let keys = async || {
+            let (secrets, keys_in) = (auth.secrets.clone(), Arc::clone(&store));
+            Ok(Signing::start(keys_in, auth.algorithm, secrets, auth.access_ttl, now.wall).await?)
+        };
+        let signing = awaited(&settings.store.url, keys).await?;
         let passwords = Passwords::start(settings.passwords, Arc::new(Hashing(Arc::clone(&metrics))))?;
         let (signing, passwords) = (Arc::new(signing), Arc::new(passwords));
         let (limiter, tls) = (Arc::default(), settings.tls.clone().map(|tls| Arc::new(ArcSwap::from_pointee(tls))));

@@ -128,7 +128,7 @@ pub struct Changes {
     pub more: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ChangeEvent {
     pub subject: Subject,
     /// When the write was made, on the writer's clock.

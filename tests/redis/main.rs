@@ -6,13 +6,16 @@
 mod support;
 
 mod clusters;
+mod crash;
 mod doors;
 mod emptied;
+mod failover;
 mod feed;
 mod gateways;
 mod lag;
 mod relay;
 mod sentinel;
+mod stampede;
 mod trouble;
 mod under_load;
 

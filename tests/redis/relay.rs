@@ -1,16 +1,18 @@
 //! Stands between a gateway and Redis, and can swallow what goes over the lines that are there: they stay open, and nothing
-//! arrives any more. New ones are good.
+//! arrives any more. New ones are good, and may lead to another server.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 pub struct Relay {
     pub address: SocketAddr,
+    server: Arc<Mutex<SocketAddr>>,
     lines: Arc<AtomicUsize>,
     swallowed: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
 }
 
 impl Relay {
@@ -18,11 +20,14 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (lines, swallowed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let relay = Self { address, lines: Arc::clone(&lines), swallowed: Arc::clone(&swallowed) };
+        let (server, most) = (Arc::new(Mutex::new(server)), Arc::new(AtomicUsize::new(usize::MAX)));
+        let (leads_to, counted, silenced) = (Arc::clone(&server), Arc::clone(&lines), Arc::clone(&swallowed));
+        let relay = Self { address, server: leads_to, lines: counted, swallowed: silenced, most: Arc::clone(&most) };
         thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
-                let Ok(far) = TcpStream::connect(server) else { continue };
-                let number = lines.fetch_add(1, Ordering::SeqCst);
+                let (number, leads_to) = (lines.fetch_add(1, Ordering::SeqCst), *server.lock().unwrap());
+                let far = (number < most.load(Ordering::SeqCst)).then(|| TcpStream::connect(leads_to));
+                let Some(Ok(far)) = far else { continue };
                 for (from, to) in [(&near, &far), (&far, &near)] {
                     let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
                     let swallowed = Arc::clone(&swallowed);
@@ -31,6 +36,16 @@ impl Relay {
             }
         });
         relay
+    }
+
+    /// Lines beyond these are closed at once.
+    pub fn at_most(&self, lines: usize) {
+        self.most.store(lines, Ordering::SeqCst);
+    }
+
+    /// From the next line on.
+    pub fn lead_to(&self, server: SocketAddr) {
+        *self.server.lock().unwrap() = server;
     }
 
     /// Nothing passes on the lines that are there now.

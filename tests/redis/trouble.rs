@@ -24,6 +24,8 @@ const QUICKLY: Duration = Duration::from_secs(4);
 /// Copies are old at once, so that every request would ask the store if it could.
 const OLD_COPIES: &str = "cache_ttl = \"100ms\"\nmax_stale = \"60s\"\n";
 
+const UNLIMITED: &str = "[limits]\nper_ip = \"1000000/1s\"\n";
+
 fn quickly(what: impl FnOnce() -> Answer) -> Answer {
     let watch = Stopwatch::start();
     let answer = what();
@@ -58,11 +60,21 @@ fn all_is_well(gateway: &Gateway, known: &Value) {
 }
 
 fn through(server: &RedisServer, breaks: impl FnOnce(), mends: impl FnOnce()) {
-    let gateway = house(server, OLD_COPIES).run();
+    through_for(Duration::ZERO, server, breaks, mends);
+}
+
+fn through_for(lasts: Duration, server: &RedisServer, breaks: impl FnOnce(), mends: impl FnOnce()) {
+    let gateway = house(server, &format!("{OLD_COPIES}{UNLIMITED}")).run();
     let known = gateway.login("ann@example.com");
     assert_eq!(with(&gateway, "/x", &known).status, 200);
     breaks();
-    only_known_users_pass(&gateway, &known);
+    let watch = Stopwatch::start();
+    loop {
+        only_known_users_pass(&gateway, &known);
+        if watch.elapsed() >= lasts {
+            break;
+        }
+    }
     mends();
     all_is_well(&gateway, &known);
 }
@@ -76,7 +88,7 @@ fn a_server_that_was_killed_is_found_again() {
 #[test]
 fn a_server_that_stands_still_holds_nobody_up() {
     let server = RedisServer::start();
-    through(&server, || server.freeze(), || server.thaw());
+    through_for(Duration::from_secs(10), &server, || server.freeze(), || server.thaw());
 }
 
 #[test]
@@ -98,8 +110,7 @@ fn a_read_only_replica_can_still_be_read() {
 #[test]
 fn known_users_do_not_feel_it() {
     let server = RedisServer::start();
-    let unlimited = "[limits]\nper_ip = \"1000000/1s\"\n";
-    let gateway = house(&server, &format!("{OLD_COPIES}{unlimited}")).run();
+    let gateway = house(&server, &format!("{OLD_COPIES}{UNLIMITED}")).run();
     let known = gateway.login("ann@example.com");
     let p99 = |when: &str| {
         let mut took: Vec<Duration> = (0..400)
@@ -197,6 +208,21 @@ fn a_gateway_waits_for_a_server_that_is_not_there_yet() {
     let said = gateway.log();
     assert!(said.contains("appendonly"), "a server that forgets is worth a warning: {said}");
     drop(server);
+}
+
+/// It goes between the first connection, over which the store is opened, and the second, over which its feed is read.
+#[test]
+fn a_server_that_goes_while_a_gateway_starts_is_waited_for_too() {
+    let server = RedisServer::start();
+    house(&server, "");
+    let relay = Relay::to(server.address());
+    relay.at_most(1);
+    let house = house_at(&format!("redis://{}", relay.address), "");
+    let gateway = house.run();
+    gateway.wait_for_line("waiting for the store");
+    relay.at_most(usize::MAX);
+    assert_eq!(gateway.try_login("bob@example.com", PASSWORD).status, 200);
+    assert_eq!(gateway.admin("/readyz").status, 200);
 }
 
 #[test]

@@ -43,11 +43,19 @@ enum Asked {
     End(usize),
     EndAll,
     Password(String),
+    LockOut,
 }
 
-/// The connection broke: nobody can say whether it was done.
+/// Nobody can say whether it was done.
 #[derive(Debug)]
-pub struct Gone;
+pub enum Unanswered {
+    /// The connection broke.
+    Gone,
+    /// The gateway is there, and its store is not.
+    Unavailable,
+}
+
+type Outcome<T> = Result<T, Unanswered>;
 
 impl Account {
     /// There must be such a user, with [`PASSWORD`].
@@ -61,7 +69,7 @@ impl Account {
     }
 
     /// Do something, and write down what was promised.
-    pub fn act(&mut self, gateway: SocketAddr, house: &House, dice: &mut Dice) -> Result<(), Gone> {
+    pub fn act(&mut self, gateway: SocketAddr, house: &House, dice: &mut Dice) -> Outcome<()> {
         if self.live.is_empty() {
             return self.login(gateway);
         }
@@ -78,21 +86,21 @@ impl Account {
         }
     }
 
-    fn login(&mut self, gateway: SocketAddr) -> Result<(), Gone> {
+    fn login(&mut self, gateway: SocketAddr) -> Outcome<()> {
         self.in_doubt = Some(Asked::Login);
         let answer = self.try_login(gateway, &self.password)?;
         self.live.push(Chain::of(&expect(&answer, 200), Vec::new()));
         self.settled()
     }
 
-    fn refresh(&mut self, gateway: SocketAddr, place: usize) -> Result<(), Gone> {
+    fn refresh(&mut self, gateway: SocketAddr, place: usize) -> Outcome<()> {
         self.in_doubt = Some(Asked::Refresh(place));
         let answer = refresh(gateway, &self.live[place].refresh)?;
         self.live[place].renew(&expect(&answer, 200));
         self.settled()
     }
 
-    fn logout(&mut self, gateway: SocketAddr, place: usize, dice: &mut Dice) -> Result<(), Gone> {
+    fn logout(&mut self, gateway: SocketAddr, place: usize, dice: &mut Dice) -> Outcome<()> {
         self.in_doubt = Some(Asked::End(place));
         let chain = &self.live[place];
         let answer = match dice.roll(2) {
@@ -106,7 +114,7 @@ impl Account {
     }
 
     /// A refresh token that is two generations old.
-    fn steal(&mut self, gateway: SocketAddr, place: usize) -> Result<(), Gone> {
+    fn steal(&mut self, gateway: SocketAddr, place: usize) -> Outcome<()> {
         let before = &self.live[place].before;
         let Some(old) = before.len().checked_sub(2).map(|old| before[old].clone()) else { return Ok(()) };
         self.in_doubt = Some(Asked::End(place));
@@ -117,14 +125,14 @@ impl Account {
         self.settled()
     }
 
-    fn logout_all(&mut self, gateway: SocketAddr) -> Result<(), Gone> {
+    fn logout_all(&mut self, gateway: SocketAddr) -> Outcome<()> {
         self.in_doubt = Some(Asked::EndAll);
         expect(&post(gateway, "/auth/logout-all", Some(&self.live[0].access), &json!({}))?, 200);
         self.over.append(&mut self.live);
         self.settled()
     }
 
-    fn change_password(&mut self, gateway: SocketAddr, place: usize) -> Result<(), Gone> {
+    fn change_password(&mut self, gateway: SocketAddr, place: usize) -> Outcome<()> {
         self.changes += 1;
         let new = format!("{PASSWORD}, number {}", self.changes);
         self.in_doubt = Some(Asked::Password(new.clone()));
@@ -138,27 +146,33 @@ impl Account {
     }
 
     /// By another process: done when that says so, whatever becomes of the gateway meanwhile.
-    fn lock_out(&mut self, gateway: SocketAddr, house: &House) -> Result<(), Gone> {
-        house.says(&["user", "disable", &self.email], "");
-        self.over.append(&mut self.live);
+    fn lock_out(&mut self, gateway: SocketAddr, house: &House) -> Outcome<()> {
+        self.in_doubt = Some(Asked::LockOut);
+        let command = |what| match house.command(&["user", what, &self.email], "").status.success() {
+            true => Ok(()),
+            false => Err(Unanswered::Unavailable),
+        };
+        command("disable")?;
         let refused = self.try_login(gateway, &self.password).map(|answer| answer.code());
-        house.says(&["user", "enable", &self.email], "");
+        command("enable")?;
+        self.over.append(&mut self.live);
+        self.settled()?;
         assert_eq!(refused?, "invalid_credentials");
         Ok(())
     }
 
-    fn use_it(&mut self, gateway: SocketAddr, place: usize) -> Result<(), Gone> {
+    fn use_it(&mut self, gateway: SocketAddr, place: usize) -> Outcome<()> {
         expect(&guarded(gateway, &self.live[place].access)?, 200);
         Ok(())
     }
 
-    fn settled(&mut self) -> Result<(), Gone> {
+    fn settled(&mut self) -> Outcome<()> {
         self.in_doubt = None;
         Ok(())
     }
 
     /// The gateway is back: find out what became of the request whose answer was lost.
-    pub fn settle(&mut self, gateway: SocketAddr) -> Result<(), Gone> {
+    pub fn settle(&mut self, gateway: SocketAddr, house: &House) -> Outcome<()> {
         match self.in_doubt.take() {
             None | Some(Asked::Login) => {}
             // Whether or not it has rotated, the token presented yields its successor.
@@ -174,6 +188,7 @@ impl Account {
                     self.over.append(&mut self.live);
                 }
             }
+            Some(Asked::LockOut) => self.lock_out(gateway, house)?,
             Some(Asked::Password(new)) => {
                 let changed = self.try_login(gateway, &new)?.status == 200;
                 assert_eq!(self.all_live(gateway)?, !changed, "a changed password and the end of the sessions are one");
@@ -187,7 +202,7 @@ impl Account {
     }
 
     /// Everything that lives works, and what is over is refused: all of it, or what is new and a sample of the rest.
-    pub fn check(&mut self, gateway: SocketAddr, dice: &mut Dice, all: bool) -> Result<(), Gone> {
+    pub fn check(&mut self, gateway: SocketAddr, dice: &mut Dice, all: bool) -> Outcome<()> {
         assert!(!self.is_in_doubt());
         assert!(self.all_live(gateway)? || self.live.is_empty(), "{}: a session is lost", self.email);
         for place in 0..self.live.len() {
@@ -207,14 +222,14 @@ impl Account {
         Ok(())
     }
 
-    fn lives(&self, gateway: SocketAddr, place: usize) -> Result<bool, Gone> {
+    fn lives(&self, gateway: SocketAddr, place: usize) -> Outcome<bool> {
         let answer = guarded(gateway, &self.live[place].access)?;
         assert!(answer.status == 200 || answer.code() == "session_revoked", "{answer:?}");
         Ok(answer.status == 200)
     }
 
     /// True if all of them do, and false if none does; anything between is half of a change.
-    fn all_live(&self, gateway: SocketAddr) -> Result<bool, Gone> {
+    fn all_live(&self, gateway: SocketAddr) -> Outcome<bool> {
         let mut living = 0;
         for place in 0..self.live.len() {
             living += usize::from(self.lives(gateway, place)?);
@@ -223,7 +238,7 @@ impl Account {
         Ok(living > 0)
     }
 
-    fn try_login(&self, gateway: SocketAddr, password: &str) -> Result<Answer, Gone> {
+    fn try_login(&self, gateway: SocketAddr, password: &str) -> Outcome<Answer> {
         let body = json!({ "email": self.email, "password": password, "client": "mobile" });
         post(gateway, "/auth/login", None, &body)
     }
@@ -247,19 +262,27 @@ fn expect(answer: &Answer, status: u16) -> Value {
     answer.json()
 }
 
-fn guarded(gateway: SocketAddr, access: &str) -> Result<Answer, Gone> {
+fn guarded(gateway: SocketAddr, access: &str) -> Outcome<Answer> {
     let bearer = format!("Bearer {access}");
-    let answer = try_send(gateway, "GET", "/guarded", &[("authorization", &bearer)], None).ok_or(Gone)?;
+    let answer = answered(try_send(gateway, "GET", "/guarded", &[("authorization", &bearer)], None))?;
     Ok(Answer { body: if answer.status == 200 { "{}".into() } else { answer.body }, ..answer })
 }
 
-fn refresh(gateway: SocketAddr, token: &str) -> Result<Answer, Gone> {
+fn refresh(gateway: SocketAddr, token: &str) -> Outcome<Answer> {
     post(gateway, "/auth/refresh", None, &json!({ "refreshToken": token }))
 }
 
-fn post(gateway: SocketAddr, path: &str, access: Option<&str>, body: &Value) -> Result<Answer, Gone> {
+fn post(gateway: SocketAddr, path: &str, access: Option<&str>, body: &Value) -> Outcome<Answer> {
     let bearer = access.map(|access| format!("Bearer {access}"));
     let fields = bearer.iter().map(|bearer| ("authorization", bearer.as_str()));
     let fields: Vec<_> = fields.chain([("content-type", "application/json")]).collect();
-    try_send(gateway, "POST", path, &fields, Some(body.to_string().as_bytes())).ok_or(Gone)
+    answered(try_send(gateway, "POST", path, &fields, Some(body.to_string().as_bytes())))
+}
+
+fn answered(answer: Option<Answer>) -> Outcome<Answer> {
+    match answer {
+        None => Err(Unanswered::Gone),
+        Some(answer) if answer.status == 503 => Err(Unanswered::Unavailable),
+        Some(answer) => Ok(answer),
+    }
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 pub mod app;
 pub mod commands;
 pub mod cookies;
+pub mod crew;
 pub mod demo;
 pub mod dice;
 pub mod forge;

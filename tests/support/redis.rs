@@ -88,6 +88,12 @@ impl RedisServer {
         talk.ask(words)
     }
 
+    /// How far it is in what a master tells its replicas.
+    pub fn offset(&self) -> u64 {
+        let Reply::Text(said) = self.cli(&["INFO", "replication"]) else { panic!("no replication") };
+        said.lines().find_map(|line| line.strip_prefix("master_repl_offset:")?.parse().ok()).unwrap()
+    }
+
     /// Nothing is answered any more, but connections stay.
     pub fn freeze(&self) {
         self.signal(Signal::SIGSTOP);

@@ -77,6 +77,27 @@ impl Link {
         answer
     }
 
+    /// Tells the present connection from all others.
+    pub(super) async fn number(&self) -> Result<u64, Failure> {
+        self.connection().await.map(|(number, _)| number)
+    }
+
+    /// Until the connection of this number is no longer the present one.
+    pub(super) async fn replaced(&self, number: u64) {
+        let present = |state: &State| matches!(state, State::Up(present, _) if *present == number);
+        // The sender is ours.
+        let _ = self.0.state.subscribe().wait_for(|state| !present(state)).await;
+    }
+
+    /// Make a new connection: this one may lead to a server that is not the one any more.
+    pub(super) fn renew(&self) {
+        let number = match &*self.0.state.borrow() {
+            State::Up(number, _) => *number,
+            State::Connecting | State::Down(_) => return,
+        };
+        self.0.lost(number);
+    }
+
     async fn connection(&self) -> Result<(u64, MultiplexedConnection), Failure> {
         let mut state = self.0.state.borrow().clone();
         if matches!(state, State::Connecting) {

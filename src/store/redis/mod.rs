@@ -15,6 +15,7 @@ mod records;
 mod script;
 mod setup;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -46,6 +47,8 @@ pub struct RedisStore {
     link: Link,
     /// Of its own, because it blocks. Made when the feed is first asked for: a command never does.
     feed: OnceCell<Link>,
+    /// The connection for everything else that there was when the feed was last read.
+    beside: AtomicU64,
     scripts: Scripts,
     observer: Observer,
 }
@@ -68,7 +71,8 @@ impl RedisStore {
 
     async fn connect(address: Address, observer: Observer) -> Result<Self> {
         let link = Link::open(address.clone(), ANSWERS_WITHIN).await?;
-        Ok(Self { address, link, feed: OnceCell::new(), scripts: Scripts::new(), observer })
+        let (feed, beside) = (OnceCell::new(), AtomicU64::new(link.number().await?));
+        Ok(Self { address, link, feed, beside, scripts: Scripts::new(), observer })
     }
 
     async fn know(&self) -> Result<()> {
@@ -293,8 +297,21 @@ impl Store for RedisStore {
     }
 
     async fn changes(&self, position: FeedPosition, wait: Duration) -> Result<Changes> {
+        let feed = self.feed().await?;
+        let number = self.link.number().await?;
+        // Both must lead to the same server. Where one connection was made anew, it may be to another master.
+        if self.beside.swap(number, Ordering::AcqRel) != number {
+            feed.renew();
+            return Err(StoreError::Unavailable("the connection to Redis is a new one".into()));
+        }
         let told = |took, ok| (self.observer)("changes", took, ok);
-        match feed::wait(self.feed().await?, &self.scripts, position, wait, told).await? {
+        let heard = tokio::select! {
+            heard = feed::wait(feed, &self.scripts, position, wait, told) => heard?,
+            () = self.link.replaced(number) => {
+                return Err(StoreError::Unavailable("the connection to Redis was lost".into()));
+            }
+        };
+        match heard {
             Some(changes) => Ok(changes),
             // Emptied: whoever notices first begins anew.
             None => Ok(Changes { position: self.feed_end().await?, gap: true, ..Changes::default() }),
