@@ -24,7 +24,9 @@
 //! there too, so that a certificate can be replaced while connections go on.
 //!
 //! [`live`] keeps no floors in its cache, which may evict anything: the newest epoch heard of is kept for as long as a look-up
-//! or a write of that user is under way, which is as long as anything could bring the past.
+//! or a write of that user is under way, which is as long as anything could bring the past. A store that has itself gone back,
+//! as after a failover, is known by the entries of its feed that are missing, and nothing it says is believed until what it
+//! lost has been made good (`live/reconcile.rs`, docs/FAILOVER.md).
 
 pub mod accounts;
 pub mod admin;
