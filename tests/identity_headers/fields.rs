@@ -4,22 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// Of the four configured by default, and of every preset.
-pub const IDENTITY: [&str; 13] = [
-    "x-user-id",
-    "x-user-email",
-    "x-user-roles",
-    "x-session-id",
-    "remote-user",
-    "remote-email",
-    "remote-groups",
-    "x-forwarded-user",
-    "x-forwarded-email",
-    "x-forwarded-groups",
-    "x-auth-request-user",
-    "x-auth-request-email",
-    "x-auth-request-groups",
-];
+use crate::support::identity::IDENTITY;
 
 /// What else says who is calling, which address was asked for, or which way the request came.
 pub const CLAIMED: [&str; 22] = [

@@ -15,11 +15,12 @@ mod values;
 mod wsgi;
 
 use apps::{APPS, Environment};
-use fields::{CLAIMED, IDENTITY};
+use fields::CLAIMED;
 use proptest::test_runner::Config;
 use serde_json::Value;
 use support::bearer;
 use support::gateway::Gateway;
+use support::identity::IDENTITY;
 use support::origin::Seen;
 
 /// `PROPTEST_CASES` asks for more.

@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 
 use crate::Caller;
 use crate::apps::{APPS, sees};
-use crate::fields::{IDENTITY, STAND_INS};
+use crate::fields::STAND_INS;
 use crate::support::gateway::{House, usual};
+use crate::support::identity::IDENTITY;
 use crate::support::servers::{Server, apache, lighttpd, node};
 use crate::support::wire::Wire;
 

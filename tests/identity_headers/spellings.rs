@@ -8,8 +8,9 @@ use portcullis::gate::identity::{IdentityHeaders, IdentityNames};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use crate::fields::{IDENTITY, Made, made, spelling};
+use crate::fields::{Made, made, spelling};
 use crate::support::gateway::{Gateway, House, usual};
+use crate::support::identity::IDENTITY;
 use crate::support::origin::Origin;
 use crate::support::wire::Wire;
 use crate::{Caller, cases, misled};

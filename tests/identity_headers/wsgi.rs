@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use crate::apps::{APPS, sees};
-use crate::fields::IDENTITY;
 use crate::support::app::App;
 use crate::support::gateway::{Gateway, House, usual};
+use crate::support::identity::IDENTITY;
 use crate::support::wire::Wire;
 use crate::{Caller, support};
 

@@ -2,25 +2,9 @@
 
 use crate::support::bearer;
 use crate::support::gateway::{Gateway, House, PASSWORD, usual};
+use crate::support::identity::IDENTITY;
 use crate::support::origin::{Origin, Seen};
 use crate::support::wire::Wire;
-
-/// The names of the identity headers, as a CGI, WSGI, PHP or Rack app sees them: folded.
-const NAMES: [&str; 13] = [
-    "x-user-id",
-    "x-user-email",
-    "x-user-roles",
-    "x-session-id",
-    "remote-user",
-    "remote-email",
-    "remote-groups",
-    "x-forwarded-user",
-    "x-forwarded-email",
-    "x-forwarded-groups",
-    "x-auth-request-user",
-    "x-auth-request-email",
-    "x-auth-request-groups",
-];
 
 /// What a folding app would find under `name`.
 fn folded<'a>(seen: &'a Seen, name: &str) -> Vec<&'a str> {
@@ -55,7 +39,7 @@ fn a_public_route_is_told_of_a_valid_token_and_of_nobody_else() {
     for credential in [token.as_str(), "Bearer junk", "Bearer ", "Basic YTpi"] {
         assert_eq!(gateway.get("/public/x", &[("authorization", credential)]).status, 200, "{credential}");
         let seen = app.last();
-        assert!(NAMES.iter().all(|name| folded(&seen, name).is_empty()), "{credential}: {seen:?}");
+        assert!(IDENTITY.iter().all(|name| folded(&seen, name).is_empty()), "{credential}: {seen:?}");
     }
 }
 
@@ -75,7 +59,7 @@ fn what_a_client_says_under_an_identity_name_is_gone_in_every_spelling() {
     ];
     let common = ["x-remote-user", "remote-name", "x-forwarded-access-token", "x-original-url", "x-rewrite-url"];
     for spell in spellings {
-        let names = NAMES.iter().chain(&common).map(|name| spell(name));
+        let names = IDENTITY.iter().chain(&common).map(|name| spell(name));
         // Each twice: neither the first nor the last of two may get through.
         let claims: String = names.map(|name| format!("{name}: evil\r\n{name}: evil\r\n")).collect();
         for (path, credential) in [("/public/x", None), ("/x", Some(&token)), ("/admin/x", Some(&token))] {
@@ -85,8 +69,8 @@ fn what_a_client_says_under_an_identity_name_is_gone_in_every_spelling() {
             assert_eq!(answer.status, 200, "{path} {claims} {}", answer.body);
             let seen = app.last();
             assert!(seen.fields.iter().all(|(_, value)| value != "evil"), "{path}: {seen:?}");
-            let stated = NAMES.iter().filter(|name| folded(&seen, name).len() == 1).count();
-            let any = NAMES.iter().filter(|name| !folded(&seen, name).is_empty()).count();
+            let stated = IDENTITY.iter().filter(|name| folded(&seen, name).len() == 1).count();
+            let any = IDENTITY.iter().filter(|name| !folded(&seen, name).is_empty()).count();
             assert_eq!((stated, any), if path == "/public/x" { (0, 0) } else { (4, 4) }, "{path}: {seen:?}");
         }
     }
@@ -122,11 +106,11 @@ fn a_preset_gives_the_statements_its_own_names() {
         let gateway = Gateway::usual(app.address, "", &format!("[headers]\npreset = \"{preset}\""));
         let token = bearer(&gateway.login("ann@example.com"));
         let user = gateway.get("/auth/me", &[("authorization", &token)]).json()["userId"].clone();
-        let claims: Vec<(&str, &str)> = NAMES.iter().map(|name| (*name, "evil")).collect();
+        let claims: Vec<(&str, &str)> = IDENTITY.iter().map(|name| (*name, "evil")).collect();
         gateway.get("/x", &[&claims[..], &[("authorization", token.as_str())]].concat());
         let seen = app.last();
         let stated = [(id, user.as_str().unwrap()), (email, "ann@example.com"), (roles, "admin")];
-        for name in NAMES {
+        for name in IDENTITY {
             let values: Vec<&str> = stated.iter().filter(|(n, _)| *n == name).map(|(_, value)| *value).collect();
             assert_eq!(folded(&seen, name), values, "{preset}: {name}");
         }

@@ -17,6 +17,7 @@ pub mod forge;
 pub mod gateway;
 pub mod golden;
 pub mod http2;
+pub mod identity;
 pub mod ledger;
 pub mod mistakes;
 pub mod nasty;
