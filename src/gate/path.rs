@@ -1,6 +1,7 @@
 //! What a path can mean. Upstreams decode, merge, resolve and fold in their own ways; [`readings`] lists what may come out.
 //! Nothing here changes what is forwarded: a path is read, never rewritten.
 
+pub mod marks;
 pub mod readings;
 pub mod step;
 

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::Unreadable;
+use super::marks::Marks;
 use super::step::{Step, received};
 
 /// An ordinary path has a handful; a whole URL, escaped, as one segment has some sixty.
@@ -61,7 +62,8 @@ impl Readings {
     fn expand(&mut self, origin: usize) -> Result<(), Unreadable> {
         let Reading { text, folded, .. } = &self.found[origin];
         let (text, folded) = (Rc::clone(text), *folded);
-        for step in Step::ALL {
+        let marks = Marks::of(&text);
+        for step in Step::ALL.into_iter().filter(|step| marks.call_for(*step)) {
             if let Some(made) = step.apply(&text)? {
                 let folded = folded || step == Step::FoldCase;
                 self.keep(Reading { text: made.into(), folded, origin: Some((origin, step)) })?;

@@ -149,7 +149,7 @@ fn decode(text: &str, kind: impl Fn(u8) -> bool) -> Result<Option<String>, Unrea
 }
 
 /// The byte that the escape at `at` stands for.
-fn escaped(bytes: &[u8], at: usize) -> Option<u8> {
+pub fn escaped(bytes: &[u8], at: usize) -> Option<u8> {
     let [b'%', high, low] = *bytes.get(at..at + 3)? else { return None };
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     Some(digit(high)? << 4 | digit(low)?)
