@@ -83,7 +83,7 @@ impl Proxy {
             Err(denial) => self.refuse(session, exchange, &denial).await,
             Ok(Admission::Preflight) => {
                 let reply = reply::preflight(head);
-                self.reply(session, exchange, &reply).await
+                self.reply(session, exchange, reply).await
             }
             Ok(Admission::Own(endpoint)) => {
                 let path = path.unwrap_or_default().to_owned();
@@ -138,15 +138,15 @@ impl Proxy {
             now: self.clock.now(),
         };
         let reply = gateway.api.answer(&call).await;
-        self.reply(session, exchange, &reply).await
+        self.reply(session, exchange, reply).await
     }
 
     async fn refuse(&self, session: &mut Session, exchange: &mut Exchange, denial: &Denial) -> Result<bool> {
         let reply = Reply::denial(denial, &exchange.request_id);
-        self.reply(session, exchange, &reply).await
+        self.reply(session, exchange, reply).await
     }
 
-    async fn reply(&self, session: &mut Session, exchange: &mut Exchange, reply: &Reply) -> Result<bool> {
+    async fn reply(&self, session: &mut Session, exchange: &mut Exchange, reply: Reply) -> Result<bool> {
         exchange.outcome = reply.outcome;
         exchange.stage = Stage::Answered;
         reply::write(session, reply, exchange).await?;

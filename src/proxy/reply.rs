@@ -1,10 +1,11 @@
 //! Replies become bytes. Written by hand, because Pingora's own `respond_error` closes the connection, which makes a
 //! refusal three times as dear.
 
-use http::header::STRICT_TRANSPORT_SECURITY;
-use pingora::Result;
-use pingora::http::{RequestHeader, ResponseHeader};
+use http::HeaderValue;
+use http::header::{CONTENT_LENGTH, STRICT_TRANSPORT_SECURITY};
+use pingora::http::RequestHeader;
 use pingora::proxy::Session;
+use pingora::{ErrorType, OrErr, Result};
 
 use super::exchange::Exchange;
 use super::headers;
@@ -12,25 +13,26 @@ use crate::api::reply::Reply;
 use crate::gate::client::REQUEST_ID;
 
 /// RFC 6797 section 6.1, on our own answers: what an app says of itself is its own business.
-const A_YEAR: &str = "max-age=31536000";
+const A_YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-pub async fn write(session: &mut Session, reply: &Reply, exchange: &Exchange) -> Result<()> {
-    let mut header = ResponseHeader::build(reply.status, Some(reply.headers.len() + 6))?;
-    for (name, value) in &reply.headers {
-        header.append_header(name, value)?;
-    }
+pub async fn write(session: &mut Session, reply: Reply, exchange: &Exchange) -> Result<()> {
+    let (mut head, ()) = http::Response::new(()).into_parts();
+    let is_bodiless = reply.is_bodiless();
+    (head.status, head.headers) = (reply.status, reply.headers);
     for (name, value) in headers::cors(&session.req_header().headers, exchange) {
-        header.append_header(name, value)?;
+        head.headers.append(name, value);
     }
     if exchange.over_tls {
-        header.insert_header(STRICT_TRANSPORT_SECURITY, A_YEAR)?;
+        head.headers.insert(STRICT_TRANSPORT_SECURITY, A_YEAR);
     }
-    header.insert_header(REQUEST_ID, exchange.request_id.as_str())?;
-    if !reply.is_bodiless() {
-        header.insert_header("content-length", reply.body.len())?;
+    let id =
+        HeaderValue::from_str(&exchange.request_id).or_err(ErrorType::InternalError, "a request's id is no value")?;
+    head.headers.insert(REQUEST_ID, id);
+    if !is_bodiless {
+        head.headers.insert(CONTENT_LENGTH, reply.body.len().into());
     }
-    session.write_response_header(Box::new(header), false).await?;
-    session.write_response_body(Some(reply.body.clone()), true).await
+    session.write_response_header(Box::new(head.into()), false).await?;
+    session.write_response_body(Some(reply.body), true).await
 }
 
 /// To a page of a trusted origin: it may make the request it asks about.
