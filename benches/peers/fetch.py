@@ -91,6 +91,12 @@ def portcullis(binary=None):
     return pathlib.Path(binary or ROOT / "target/release/portcullis").resolve(strict=True)
 
 
+def released():
+    """Built as scripts/release does."""
+    run([ROOT / "scripts/release"])
+    return ROOT / "target/optimised/portcullis"
+
+
 def run(words, **how):
     done = subprocess.run([str(word) for word in words], stdout=sys.stderr, check=False, **how)
     if done.returncode:

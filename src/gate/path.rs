@@ -50,7 +50,14 @@ const PLAIN: [bool; 256] = {
 /// final sigma does too.
 pub fn fold(text: &str) -> Cow<'_, str> {
     if !text.is_ascii() {
-        return Cow::Owned(text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect());
+        let mut folded = String::with_capacity(text.len());
+        for c in text.chars() {
+            match c.is_ascii() {
+                true => folded.push(c.to_ascii_lowercase()),
+                false => folded.extend(c.to_uppercase().flat_map(char::to_lowercase)),
+            }
+        }
+        return Cow::Owned(folded);
     }
     if text.bytes().any(|b| b.is_ascii_uppercase()) {
         return Cow::Owned(text.to_ascii_lowercase());
