@@ -109,6 +109,16 @@ fn setup_installs_what_is_missing_and_nothing_else() {
 }
 
 #[test]
+fn a_release_is_built_with_the_tools_of_the_compilers_own_llvm() {
+    let stand_ins = StandIns::new("");
+    stand_ins.add("rustc", "echo 'LLVM version: 99.1.2'");
+    let ended = stand_ins.bare("scripts/setup", "release", &["bash", "env", "id", "make", "python3", "sed", "strip"]);
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    let installed = stand_ins.calls().into_iter().find(|call| call.starts_with("apt-get install")).unwrap();
+    assert!(installed.ends_with("cmake llvm-99 bolt-99"), "{installed}");
+}
+
+#[test]
 fn setup_says_what_to_install_where_there_is_no_apt() {
     let stand_ins = StandIns::new("");
     std::fs::remove_file(stand_ins.0.path().join("apt-get")).unwrap();
