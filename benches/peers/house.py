@@ -46,6 +46,11 @@ class House:
         (self.folder / "gateway.toml").write_text(text)
         return self
 
+    def server(self, line):
+        """A line more in the section of that name."""
+        file = self.folder / "gateway.toml"
+        file.write_text(file.read_text().replace("[server]\n", f"[server]\n{line}\n", 1))
+
     def says(self, *words, stdin=""):
         done = subprocess.run([self.binary, *words], input=stdin, cwd=self.folder, text=True, capture_output=True, check=False)
         if done.returncode:

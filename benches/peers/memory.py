@@ -54,8 +54,7 @@ def main():
     house = House("memory", fetch.portcullis(chosen.binary), cores.proxy)
     with contextlib.ExitStack() as within:
         house.configure(within.enter_context(upstream.running(cores.rest)))
-        file = house.folder / "gateway.toml"
-        file.write_text(file.read_text().replace("[server]\n", f"[server]\nmax_connections_per_ip = {chosen.connections + 200}\n"))
+        house.server(f"max_connections_per_ip = {chosen.connections + 200}")
         house.empty()
         house.add_users(USERS)
         with house.start() as server:

@@ -1,13 +1,12 @@
 //! What stands in a text that some [`Step`] looks for, found in one pass: most steps have nothing to do, and looking for each of
 //! them anew is what reading a path costs.
 
-use super::step::{Step, escaped};
+use super::step::{MEANINGFUL, Step, escaped};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Marks(u32);
 
-const ESCAPED: [u8; 8] = *b"./\\;?# %";
-// The escapes of `ESCAPED` have the first bits, in its order.
+// The escapes of `MEANINGFUL` have the first bits, in its order.
 const ESCAPED_TEXT: u32 = 1 << 8;
 const BACKSLASH: u32 = 1 << 9;
 const TWO_SLASHES: u32 = 1 << 10;
@@ -59,7 +58,7 @@ impl Marks {
 }
 
 fn escape(byte: u8) -> u32 {
-    ESCAPED.iter().position(|meaningful| *meaningful == byte).map_or(ESCAPED_TEXT, |place| 1 << place)
+    MEANINGFUL.iter().position(|meaningful| *meaningful == byte).map_or(ESCAPED_TEXT, |place| 1 << place)
 }
 
 #[cfg(test)]

@@ -5,9 +5,12 @@ use std::fmt;
 
 use super::{Unreadable, fold};
 
+/// The characters that have a meaning in paths. Each is decoded apart.
+pub const MEANINGFUL: [u8; 8] = *b"./\\;?# %";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// The escapes of one character that has a meaning in paths.
+    /// The escapes of one of [`MEANINGFUL`].
     Decode(u8),
     /// The escapes of all others.
     DecodeText,
@@ -63,7 +66,7 @@ impl Step {
     pub fn apply(self, text: &str) -> Result<Option<String>, Unreadable> {
         Ok(match self {
             Self::Decode(only) => return decode(text, |byte| byte == only),
-            Self::DecodeText => return decode(text, |byte| !b"./\\;?# %".contains(&byte)),
+            Self::DecodeText => return decode(text, |byte| !MEANINGFUL.contains(&byte)),
             Self::BackslashToSlash => text.contains('\\').then(|| text.replace('\\', "/")),
             Self::MergeSlashes => text.contains("//").then(|| merge(text)),
             Self::DropAuthority => text.starts_with("//").then(|| drop_authority(text)),
