@@ -19,7 +19,8 @@
 //!
 //! # Where this differs from a Pingora server as it comes
 //!
-//! The accept loop is ours ([`proxy::listener`]), and so are the runtime and the way down: a taken port is an error at once,
+//! The accept loop is ours ([`proxy::listener`]), and so are the threads and the way down. A thread is an event loop, and a
+//! connection stays with one ([`proxy::loops`]): nothing is stolen, and what is ready is written together. A taken port is an error at once,
 //! a full house makes connections wait unaccepted, and a stop ends as soon as the last request has. Handshakes of TLS are made
 //! there too, so that a certificate can be replaced while connections go on.
 //!

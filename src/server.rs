@@ -31,6 +31,7 @@ use crate::config::problem::Problems;
 use crate::config::settings::{self, Settings, StoreUrl};
 use crate::gateway::Gateway;
 use crate::passwords;
+use crate::proxy::loops::Loops;
 use crate::proxy::{Proxy, listener};
 use crate::store::redis::RedisStore;
 use crate::store::sqlite::SqliteStore;
@@ -45,6 +46,8 @@ pub enum ServeError {
     Listen { address: SocketAddr, error: std::io::Error },
     #[error("upstream {upstream}: the name of a server cannot be resolved: {error}")]
     Resolve { upstream: String, error: std::io::Error },
+    #[error("threads to serve requests cannot be had: {0}; lower server.threads, or raise the system's limits")]
+    Threads(std::io::Error),
     #[error("the signing keys cannot be had: {0}")]
     Keys(#[from] crate::signing::SigningError),
     #[error(transparent)]
@@ -129,21 +132,28 @@ pub async fn serve(
     };
     let current = Arc::new(ArcSwap::from_pointee(running.configure(upstreams)));
 
-    let settings::Server { idle_timeout, max_connections, drain_timeout, .. } = running.settings.server;
+    let settings::Server { idle_timeout, max_connections, drain_timeout, threads, .. } = running.settings.server;
+    let loops = Arc::new(Loops::start(threads).map_err(ServeError::Threads)?);
     let proxy = Proxy { current: Arc::clone(&current), clock, keep_alive_secs: idle_timeout.as_secs().max(1) };
     let mut app = http_proxy(&Arc::new(ServerConf::default()), proxy);
     (app.server_options, app.h2_options) = http_options(idle_timeout);
     let (app, door) = (Arc::new(app), running.public_door(&current));
     let mut accepting = JoinSet::new();
     for listener in listeners {
-        accepting.spawn(listener::accept(listener, Arc::clone(&app), Arc::clone(&door), stop.clone()));
+        accepting.spawn(listener::accept(
+            listener,
+            Arc::clone(&app),
+            Arc::clone(&door),
+            Arc::clone(&loops),
+            stop.clone(),
+        ));
     }
 
     let mut beside = JoinSet::new();
     // Until the process ends: what watches us must see that we are stopping.
     let (_open, never) = watch::channel(false);
     let admin = Arc::new(HttpServer::new_app(running.admin(stop.clone())));
-    beside.spawn(listener::accept(admin_listener, admin, running.admin_door(), never));
+    beside.spawn(listener::accept(admin_listener, admin, running.admin_door(), Arc::clone(&loops), never));
     beside.spawn(running.follower(Arc::clone(&current)).follow(feed));
     beside.spawn(sweep(Arc::clone(&running.store), Arc::clone(&current), clock));
 

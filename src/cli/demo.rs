@@ -36,7 +36,7 @@ const USERS: [(&str, &str); 2] = [("alice@example.com", "admin"), ("bob@example.
 pub fn run(args: &Args, console: &mut Console<'_>) -> Result<(), CliError> {
     let folder = std::env::temp_dir().join(format!("portcullis-demo-{}", Uuid::new_v4().simple()));
     std::fs::create_dir(&folder)?;
-    let outcome = serve::runtime(0)?.block_on(run_in(&folder, args, console));
+    let outcome = serve::runtime()?.block_on(run_in(&folder, args, console));
     std::fs::remove_dir_all(&folder)?;
     outcome
 }

@@ -20,7 +20,7 @@ use crate::telemetry::metrics::Metrics;
 pub fn run(config: &Path) -> Result<(), CliError> {
     let settings = load(config)?;
     let metrics = metrics()?;
-    runtime(settings.server.threads)?.block_on(async {
+    runtime()?.block_on(async {
         let mut signals = Signals::heed()?;
         let log = Log::start(&settings, &metrics);
         let (url, open) = (&settings.store.url, async || Ok(open_store(&settings.store.url, &metrics).await?));
@@ -72,13 +72,9 @@ impl Signals {
     }
 }
 
-/// 0: one thread per core.
-pub fn runtime(threads: usize) -> Result<Runtime, CliError> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    if threads > 0 {
-        builder.worker_threads(threads);
-    }
-    Ok(builder.enable_all().build()?)
+/// For what goes on beside the requests, which have threads of their own.
+pub fn runtime() -> Result<Runtime, CliError> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
 /// Until SIGTERM or SIGINT. SIGHUP reads `config` again, if there is such a file.

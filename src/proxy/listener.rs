@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::crowd::{Crowd, Place};
 use super::guard::{Guarded, Rules};
+use super::loops::Loops;
 use super::socket::Socket;
 use super::{Configuration, proxy_protocol};
 use crate::telemetry::metrics::{ConnectionEnd, Metrics};
@@ -69,6 +70,7 @@ pub async fn accept<A: ServerApp + Send + Sync + 'static>(
     listener: TcpListener,
     app: Arc<A>,
     door: Arc<Door>,
+    loops: Arc<Loops>,
     mut stop: watch::Receiver<bool>,
 ) {
     loop {
@@ -94,7 +96,9 @@ pub async fn accept<A: ServerApp + Send + Sync + 'static>(
             }
         };
         let (app, door, stop) = (Arc::clone(&app), Arc::clone(&door), stop.clone());
-        tokio::spawn(async move {
+        let Ok(tcp) = tcp.into_std() else { continue };
+        loops.spawn(async move {
+            let Ok(tcp) = TcpStream::from_std(tcp) else { return };
             // Why a connection is not let in is counted, and nobody is there to be told.
             if let Ok((socket, _among_its_own)) = door.enter(tcp, peer).await {
                 app.process_new(Box::new(Guarded::new(socket, Arc::clone(&door.rules))), &stop).await;

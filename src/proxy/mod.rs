@@ -12,6 +12,7 @@ pub mod head;
 mod headers;
 mod interim;
 pub mod listener;
+pub mod loops;
 mod opening;
 mod proxy_protocol;
 pub mod reception;
@@ -26,8 +27,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::Version;
 use http::header::TRANSFER_ENCODING;
-use http::{Method, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
@@ -44,7 +45,7 @@ use crate::clock::{Clock, Stopwatch};
 use crate::gate::denial::Denial;
 use crate::gate::route::Endpoint;
 use crate::gateway::{Admission, Gateway};
-use crate::telemetry::access_log::AccessLine;
+use crate::telemetry::access_log::{AccessLine, known};
 use crate::telemetry::metrics::UpstreamError;
 
 /// How long a client may be silent in the middle of a body.
@@ -222,7 +223,9 @@ impl ProxyHttp for Proxy {
             {
                 guarded.awaiting(upstream.read_timeout);
             }
-            headers::to_upstream(request, exchange, permit)
+            headers::to_upstream(request, exchange, permit)?;
+            loops::let_others_go_first().await;
+            Ok(())
         })
         .await
     }
@@ -269,7 +272,9 @@ impl ProxyHttp for Proxy {
                 guarded.serving();
             }
             let guarded = permit.caller().is_some();
-            headers::to_client(response, &session.req_header().headers, exchange, guarded)
+            headers::to_client(response, &session.req_header().headers, exchange, guarded)?;
+            loops::let_others_go_first().await;
+            Ok(())
         })
         .await
     }
@@ -333,12 +338,6 @@ impl ProxyHttp for Proxy {
             session.as_downstream_mut().shutdown().await;
         }
     }
-}
-
-/// A label and a log value from a fixed set, whatever the client calls its method.
-fn known(method: &Method) -> &'static str {
-    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
 
 /// A hook was called that only an admitted request reaches: our mistake, and so a no.

@@ -8,7 +8,7 @@ use pingora::proxy::Session;
 use pingora::{ErrorType, OrErr, Result};
 
 use super::exchange::Exchange;
-use super::headers;
+use super::{headers, loops};
 use crate::api::reply::Reply;
 use crate::gate::client::REQUEST_ID;
 
@@ -31,6 +31,7 @@ pub async fn write(session: &mut Session, reply: Reply, exchange: &Exchange) -> 
     if !is_bodiless {
         head.headers.insert(CONTENT_LENGTH, reply.body.len().into());
     }
+    loops::let_others_go_first().await;
     session.write_response_header(Box::new(head.into()), false).await?;
     session.write_response_body(Some(reply.body), true).await
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use pingora::Result;
 use pingora::upstreams::peer::HttpPeer;
 
+use super::loops;
 use super::opening::Opening;
 
 /// Where a server is, its name resolved.
@@ -43,6 +44,9 @@ pub struct Upstream {
 /// How long an unused connection is kept; shorter than what servers keep theirs for.
 const IDLE: Duration = Duration::from_secs(30);
 
+/// In the key under which Pingora keeps a connection: those of tunnels are beside those of the loops.
+const TUNNEL: u64 = 1 << 63;
+
 impl Upstream {
     pub fn new(name: String, servers: Vec<Server>, connect_timeout: Duration, read_timeout: Duration) -> Self {
         Self { name, servers, connect_timeout, read_timeout, next: AtomicUsize::new(0) }
@@ -73,10 +77,11 @@ impl Upstream {
         options.read_timeout = (!tunnel).then_some(self.read_timeout);
         options.write_timeout = (!tunnel).then_some(self.read_timeout);
         options.idle_timeout = Some(IDLE);
+        peer.group_key = loops::here();
         if tunnel {
             options.custom_l4 = Some(Arc::new(Opening));
             // Never one that served something else, and never kept for something else.
-            peer.group_key = turn.first as u64 + 1;
+            peer.group_key = TUNNEL | turn.first as u64;
         }
         Ok(Box::new(peer))
     }

@@ -58,7 +58,7 @@ fn threads_that_hash_run_after_everything_else() {
     gateway.login("ann@example.com");
     until("they have started", || !nice(&gateway, "password-").is_empty());
     until("they have stepped back", || nice(&gateway, "password-").iter().all(|nice| nice == "10"));
-    let serving = nice(&gateway, "tokio");
+    let serving = nice(&gateway, "requests-");
     assert!(!serving.is_empty() && serving.iter().all(|nice| nice == "0"), "{serving:?}");
 }
 

@@ -1,8 +1,11 @@
 //! A refusal costs no connection where it need not, and an unread body is never taken for the next request.
 
+use std::collections::HashSet;
+
+use crate::public_app;
 use crate::support::bearer;
 use crate::support::gateway::Gateway;
-use crate::support::origin::Origin;
+use crate::support::origin::{Origin, answer};
 use crate::support::wire::Wire;
 
 #[test]
@@ -89,4 +92,24 @@ fn a_body_with_a_request_in_it_arrives_as_a_body() {
     assert_eq!(app.last().body, inner.as_bytes());
     assert_eq!(client.ask("GET", "/public/y", &[]).answer().unwrap().status, 200);
     assert_eq!(app.seen().len(), 2);
+}
+
+#[test]
+fn connections_to_the_app_stay_with_the_thread_that_made_them() {
+    let app = Origin::with(|_, stream| {
+        let connection = stream.peer_addr().unwrap().port().to_string();
+        answer(stream, "200 OK", &[], connection.as_bytes());
+        true
+    });
+    let gateway = public_app(app.address, "", "threads = 2");
+    let mut clients: Vec<Wire> = (0..4).map(|_| Wire::to(gateway.listen)).collect();
+    let mut used = [HashSet::new(), HashSet::new()];
+    for _ in 0..10 {
+        for (number, client) in clients.iter_mut().enumerate() {
+            // Threads are given connections in turn.
+            used[number % 2].insert(client.ask("GET", "/x", &[]).answer().unwrap().body);
+        }
+    }
+    assert!(used[0].is_disjoint(&used[1]), "{used:?}");
+    assert!(used[0].len() + used[1].len() < 20, "most requests find one that is kept: {used:?}");
 }

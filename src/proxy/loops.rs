@@ -1,0 +1,132 @@
+//! One event loop a thread. A connection stays on the loop that it was given to, and so do its exchanges and the connections
+//! to upstreams that they use: nothing wanders from thread to thread, and no thread is woken to look for work.
+
+use std::cell::Cell;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+/// They end when this is dropped, and what is still under way on them is given up.
+pub struct Loops {
+    running: Vec<Running>,
+    next: AtomicUsize,
+}
+
+struct Running {
+    handle: Handle,
+    end: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+thread_local! {
+    static HERE: Cell<u64> = const { Cell::new(0) };
+}
+
+impl Loops {
+    pub fn start(threads: usize) -> io::Result<Self> {
+        let running = (1..=threads as u64).map(Running::start).collect::<io::Result<_>>()?;
+        Ok(Self { running, next: AtomicUsize::new(0) })
+    }
+
+    /// On the loop whose turn it is.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.running.len().max(1);
+        if let Some(chosen) = self.running.get(turn) {
+            chosen.handle.spawn(task);
+        }
+    }
+}
+
+impl Running {
+    fn start(number: u64) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (handle, (end, ended)) = (runtime.handle().clone(), oneshot::channel());
+        let thread = thread::Builder::new().name(format!("requests-{number}")).spawn(move || {
+            HERE.set(number);
+            // Whether it is told to end or forgotten, it ends.
+            let _ = runtime.block_on(ended);
+            runtime.shutdown_background();
+        })?;
+        Ok(Self { handle, end, thread })
+    }
+}
+
+impl Drop for Loops {
+    fn drop(&mut self) {
+        for Running { end, thread, .. } in self.running.drain(..) {
+            drop(end);
+            // One that has panicked has ended too.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The number of the loop that this is called on; 0 where there is none.
+pub fn here() -> u64 {
+    HERE.get()
+}
+
+/// Before a head is written: the tasks of this loop that are ready go first, and then all of them write, one after the other.
+/// The first to write wakes whoever reads, and the others find it awake. Takes a fifth off the CPU of a request where many are
+/// under way (docs/PERFORMANCE.md).
+pub async fn let_others_go_first() {
+    tokio::task::yield_now().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn loops_take_turns_and_each_has_a_number() {
+        let (say, heard) = channel();
+        let loops = Loops::start(3).unwrap();
+        for _ in 0..6 {
+            let say = say.clone();
+            loops.spawn(async move { say.send(here()).unwrap() });
+        }
+        let mut numbers: Vec<u64> = (0..6).map(|_| heard.recv_timeout(PATIENCE).unwrap()).collect();
+        numbers.sort_unstable();
+        assert_eq!((numbers, here()), (vec![1, 1, 2, 2, 3, 3], 0));
+    }
+
+    #[test]
+    fn what_is_ready_goes_first() {
+        let (say, heard) = channel();
+        let loops = Loops::start(1).unwrap();
+        loops.spawn(async move {
+            for name in ["one", "two"] {
+                let say = say.clone();
+                tokio::spawn(async move {
+                    say.send(format!("{name} is ready")).unwrap();
+                    let_others_go_first().await;
+                    say.send("one writes".to_owned()).unwrap();
+                });
+            }
+        });
+        let order: Vec<_> = (0..4).map(|_| heard.recv_timeout(PATIENCE).unwrap()).collect();
+        assert_eq!(order, ["one is ready", "two is ready", "one writes", "one writes"]);
+    }
+
+    #[test]
+    fn what_is_under_way_ends_with_them() {
+        let (say, heard) = channel::<()>();
+        let loops = Loops::start(1).unwrap();
+        loops.spawn(async move {
+            let _held = say;
+            std::future::pending::<()>().await;
+        });
+        drop(loops);
+        assert!(
+            heard.recv_timeout(PATIENCE).is_err_and(|error| error == std::sync::mpsc::RecvTimeoutError::Disconnected)
+        );
+    }
+}
