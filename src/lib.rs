@@ -32,6 +32,7 @@
 pub mod accounts;
 pub mod admin;
 pub mod api;
+pub mod cache;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -1,17 +1,19 @@
 //! Local quotas, in memory and bounded: per address, and per user or address on a route. Quotas of failed logins are shared
 //! by all gateways and live in the store (`accounts`).
 
+use std::convert::Infallible;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::cache::{self, Cache, Newcomers};
 use crate::gate::denial::{Exceeded, Limit};
 use crate::gate::limit::{self, Quota, Standing};
 use crate::gate::time::Moment;
 use crate::gate::user::UserId;
 
-/// Callers that are remembered at once. Those not heard for longest are forgotten first; a forgotten caller starts afresh.
+/// Callers that are remembered at once. Those heard of least are forgotten first; a forgotten caller starts afresh.
 const CAPACITY: u64 = 1_000_000;
 
 pub struct Limiter {
@@ -49,18 +51,17 @@ impl Limiter {
 
 /// One TAT a caller.
 struct Counters<K> {
-    tats: moka::sync::Cache<K, Arc<AtomicU64>, ahash::RandomState>,
+    tats: Cache<K, Arc<AtomicU64>>,
 }
 
-impl<K: Hash + Eq + Send + Sync + 'static> Counters<K> {
+impl<K: Hash + Eq + Copy> Counters<K> {
     fn new() -> Self {
-        let builder = moka::sync::Cache::builder().max_capacity(CAPACITY).eviction_policy(lru());
-        Self { tats: builder.build_with_hasher(ahash::RandomState::default()) }
+        // A flood of new addresses is to be counted, too.
+        Self { tats: cache::bounded(CAPACITY, Newcomers::HALF) }
     }
 
     fn take(&self, key: K, quota: Quota, now: Moment, limit: Limit) -> Result<(), Exceeded> {
-        // In this order: `get_with` would ask for memory also where the caller is there already.
-        let tat = self.tats.get(&key).unwrap_or_else(|| self.tats.get_with(key, Arc::default));
+        let Ok(tat) = self.tats.get_or_insert_with(&key, || Ok::<_, Infallible>(Arc::default()));
         let now = u64::try_from(now.tick.as_micros()).unwrap_or(u64::MAX);
         let mut seen = tat.load(Ordering::Relaxed);
         loop {
@@ -75,11 +76,6 @@ impl<K: Hash + Eq + Send + Sync + 'static> Counters<K> {
             }
         }
     }
-}
-
-/// By recency, not by frequency: a flood of new addresses must not find itself refused a place and so uncounted.
-fn lru() -> moka::policy::EvictionPolicy {
-    moka::policy::EvictionPolicy::lru()
 }
 
 #[cfg(test)]

@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use moka::ops::compute::Op;
 use tokio::sync::OnceCell;
 
 use self::entry::{AFTER_ALL, Entry, Verdict, judge};
 use self::heard::Heard;
 use self::under_way::{Errand, UnderWay};
+use crate::cache::{self, Cache, Newcomers};
 use crate::gate::denial::Denial;
 use crate::gate::time::Moment;
 use crate::gate::token::Claims;
@@ -50,7 +50,7 @@ pub struct LiveUsers {
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
     trust: Trust,
-    cache: moka::sync::Cache<UserId, Entry, ahash::RandomState>,
+    cache: Cache<UserId, Entry>,
     under_way: Mutex<UnderWay<LookUp>>,
     heard: Mutex<Heard>,
     /// How often there was reason to think that the store may be an older one, and how much of that is dealt with.
@@ -71,8 +71,7 @@ const RESPITE: Duration = Duration::from_millis(500);
 
 impl LiveUsers {
     pub fn new(store: Arc<dyn Store>, metrics: Arc<Metrics>, trust: Trust) -> Self {
-        let cache =
-            moka::sync::Cache::builder().max_capacity(trust.capacity).build_with_hasher(ahash::RandomState::default());
+        let cache = cache::bounded(trust.capacity, Newcomers::FEW);
         Self {
             store,
             metrics,
@@ -130,7 +129,7 @@ impl LiveUsers {
         if changes.gap {
             let mut under_way = self.under_way();
             under_way.overtake_all();
-            self.cache.invalidate_all();
+            self.cache.clear();
         }
         for event in &changes.events {
             self.heed(event.subject, now);
@@ -142,9 +141,7 @@ impl LiveUsers {
             self.heard_at.store(millis(now), Ordering::Release);
             self.failing.store(false, Ordering::Release);
         }
-        // The cache counts what it has put away, and it does that when there is time.
-        self.cache.run_pending_tasks();
-        self.metrics.user_cache_entries(self.cache.entry_count());
+        self.metrics.user_cache_entries(self.cache.len() as u64);
     }
 
     fn heed(&self, subject: Subject, now: Moment) {
@@ -268,25 +265,23 @@ impl LiveUsers {
     /// There is something newer than whatever is older than `epoch`.
     fn forget(&self, under_way: &mut UnderWay<LookUp>, id: UserId, epoch: Epoch) {
         under_way.raise(id, epoch);
-        self.cache.entry(id).and_compute_with(|current| match current.map(|entry| entry.into_value()) {
-            Some(standing) if standing.epoch() < epoch => Op::Remove,
-            _ => Op::Nop,
-        });
+        if self.cache.peek(&id).is_some_and(|standing| standing.epoch() < epoch) {
+            self.cache.remove(&id);
+        }
     }
 
     /// Whatever stands here or is under way may be the past.
     fn doubt(&self, id: UserId) {
         let mut under_way = self.under_way();
         under_way.overtake(id);
-        self.cache.invalidate(&id);
+        self.cache.remove(&id);
     }
 
     /// Only under the lock, and only what holds.
     fn place(&self, id: UserId, entry: Entry) {
-        self.cache.entry(id).and_compute_with(|current| match current.map(|entry| entry.into_value()) {
-            Some(standing) if standing.epoch() > entry.epoch() => Op::Nop,
-            _ => Op::Put(entry),
-        });
+        if self.cache.peek(&id).is_none_or(|standing| standing.epoch() <= entry.epoch()) {
+            self.cache.insert(id, entry);
+        }
     }
 
     /// How long ago it was last certain that this copy is the present.

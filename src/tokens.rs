@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::cache::{self, Cache, Newcomers};
 use crate::gate::rotation::Lifetimes;
 use crate::gate::time::Timestamp;
 use crate::gate::token::{self, Claims, Issuer, Kind, TokenError};
@@ -19,7 +20,7 @@ pub struct Tokens {
     access_ttl: Duration,
     lifetimes: Lifetimes,
     /// Whole tokens, so that two never share a place. A token is here only after its signature was found good.
-    verified: moka::sync::Cache<Box<str>, Arc<Claims>, ahash::RandomState>,
+    verified: Cache<Box<str>, Arc<Claims>>,
 }
 
 /// What a client gets for a login or a refresh.
@@ -37,9 +38,7 @@ pub struct NoKey;
 
 impl Tokens {
     pub fn new(signing: Arc<Signing>, issuer: Issuer, access_ttl: Duration, lifetimes: Lifetimes, cached: u64) -> Self {
-        let verified =
-            moka::sync::Cache::builder().max_capacity(cached).build_with_hasher(ahash::RandomState::default());
-        Self { signing, issuer, access_ttl, lifetimes, verified }
+        Self { signing, issuer, access_ttl, lifetimes, verified: cache::bounded(cached, Newcomers::FEW) }
     }
 
     pub fn lifetimes(&self) -> &Lifetimes {
@@ -62,7 +61,7 @@ impl Tokens {
         self.verified.insert(token.into(), Arc::clone(&claims));
         // If the keys have changed meanwhile, this may have come after everything was forgotten.
         if !Arc::ptr_eq(&keys, &self.signing.keys()) {
-            self.verified.invalidate(token);
+            self.verified.remove(token);
         }
         Ok(claims)
     }
@@ -75,7 +74,7 @@ impl Tokens {
 
     /// Keys have changed: what was verified with one that is gone must not outlive it.
     pub fn forget_verified(&self) {
-        self.verified.invalidate_all();
+        self.verified.clear();
     }
 
     /// Both tokens of a session. The refresh token is a pure function of the session and the user's version; the access

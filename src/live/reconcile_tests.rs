@@ -61,7 +61,7 @@ async fn an_end_that_was_heard_and_lost_is_in_force() {
     assert_eq!(gateway.scene.ask(at(1100)).await.unwrap_err(), Denial::SessionRevoked);
 
     gateway.goes_back(before);
-    gateway.scene.live.cache.invalidate_all();
+    gateway.scene.live.cache.clear();
     assert_eq!(gateway.scene.ask(at(1100)).await.unwrap_err(), Denial::UNAVAILABLE, "nothing it says is believed");
     gateway.hears().await.unwrap();
     assert_eq!(gateway.scene.ask(at(1100)).await.unwrap_err(), Denial::SessionRevoked);
@@ -141,7 +141,7 @@ async fn a_store_that_cannot_be_reconciled_is_not_believed() {
     gateway.scene.store.failing.store(true, Ordering::Relaxed);
     assert!(gateway.hears().await.is_err());
     gateway.scene.store.failing.store(false, Ordering::Relaxed);
-    gateway.scene.live.cache.invalidate_all();
+    gateway.scene.live.cache.clear();
     assert_eq!(gateway.scene.ask(at(1100)).await.unwrap_err(), Denial::UNAVAILABLE);
     gateway.hears().await.unwrap();
     assert_eq!(gateway.scene.ask(at(1100)).await.unwrap_err(), Denial::SessionRevoked);
@@ -155,7 +155,7 @@ async fn a_record_that_is_older_than_what_was_heard_is_never_believed() {
     let before = gateway.scene.store.state();
     gateway.ends_here(&gateway.scene).await;
     gateway.scene.store.go_back(before);
-    gateway.scene.live.cache.invalidate_all();
+    gateway.scene.live.cache.clear();
     assert_eq!(gateway.scene.ask(at(1100)).await.unwrap_err(), Denial::UNAVAILABLE);
     gateway.hears().await.unwrap();
     assert_eq!(gateway.scene.ask(at(1100)).await.unwrap_err(), Denial::SessionRevoked);
