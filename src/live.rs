@@ -103,7 +103,7 @@ impl LiveUsers {
                 }
             }
         }
-        self.ask(claims, now).await
+        Box::pin(self.ask(claims, now)).await
     }
 
     /// A write of ours to this user. What it brought about is in force here before this returns. A caller who goes away

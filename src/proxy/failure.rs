@@ -55,9 +55,9 @@ impl Failure {
 
 /// Pingora closes the connection of a hook that panics, without a word: this makes it an answer. [`crate::telemetry`]
 /// counts it.
-pub async fn caught<T>(hook: impl Future<Output = Result<T>>) -> Result<T> {
+pub fn caught<T>(hook: impl Future<Output = Result<T>>) -> impl Future<Output = Result<T>> {
     let internal = |_| Err(Error::new_in(ErrorType::InternalError));
-    AssertUnwindSafe(hook).catch_unwind().await.unwrap_or_else(internal)
+    AssertUnwindSafe(hook).catch_unwind().map(move |ended| ended.unwrap_or_else(internal))
 }
 
 #[cfg(test)]

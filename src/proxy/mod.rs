@@ -88,7 +88,8 @@ impl Proxy {
             }
             Ok(Admission::Own(endpoint)) => {
                 let path = path.unwrap_or_default().to_owned();
-                self.serve(session, exchange, endpoint, &path).await
+                // Apart: its future is the size of all other ways together, which every request would carry.
+                Box::pin(self.serve(session, exchange, endpoint, &path)).await
             }
             Ok(Admission::Upstream { upstream, permit }) => {
                 if body::announced(head).is_some_and(|length| length > gateway.max_body) {
