@@ -303,6 +303,7 @@ impl ProxyHttp for Proxy {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, exchange: &mut Exchange) {
+        loops::let_others_go_first().await;
         let (status, label) =
             session.response_written().map_or((0, "0"), |head| (head.status.as_u16(), head.status.as_str()));
         let (gateway, head) = (&exchange.configuration.gateway, session.req_header());
