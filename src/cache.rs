@@ -1,5 +1,5 @@
-//! A bounded map that forgets: what was used least makes room for what is new, which always gets a place. A hit keeps no
-//! list in order and writes no more than a mark, so that it waits for memory as seldom as can be.
+//! A bounded map that forgets: what was used least makes room for what is new, which gets a place. A hit keeps no
+//! list in order, so that it waits for memory as seldom as can be; it holds a lock of a part of the map for as long as that takes.
 
 use std::hash::Hash;
 
@@ -9,7 +9,7 @@ use quick_cache::{OptionsBuilder, UnitWeighter};
 /// The hash is keyed: nobody outside can choose keys that fall together.
 pub type Cache<K, V> = Bounded<K, V, UnitWeighter, ahash::RandomState>;
 
-/// When all places are taken, the part of them that is kept for what was not asked for again yet.
+/// When all places are taken, the part of them that is meant for what was not asked for again yet.
 pub struct Newcomers(f64);
 
 impl Newcomers {

@@ -2,7 +2,7 @@
 //!
 //! Look-ups and writes of our own bring copies; word from the change feed takes them away. What a look-up or a write brings
 //! back is put here only if no word of anything newer came while it was under way ([`under_way`]). Everything that
-//! touches a user's place does so under one short lock; a hit takes none. This module waits for the store and for
+//! touches a user's place does so under one short lock; a hit does not wait for it. This module waits for the store and for
 //! nothing else. A store that may have become an older one is not believed ([`reconcile`]).
 
 use std::ops::Deref;

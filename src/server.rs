@@ -135,7 +135,7 @@ pub async fn serve(
     let settings::Server { idle_timeout, max_connections, drain_timeout, threads, .. } = running.settings.server;
     let loops = Arc::new(Loops::start(threads).map_err(ServeError::Threads)?);
     let proxy = Proxy { current: Arc::clone(&current), clock, keep_alive_secs: idle_timeout.as_secs().max(1) };
-    let mut app = http_proxy(&Arc::new(ServerConf::default()), proxy);
+    let mut app = http_proxy(&Arc::new(ServerConf { threads, ..ServerConf::default() }), proxy);
     (app.server_options, app.h2_options) = http_options(idle_timeout);
     let (app, door) = (Arc::new(app), running.public_door(&current));
     let mut accepting = JoinSet::new();

@@ -132,13 +132,22 @@ fn the_good_client_is_served_beside_a_hundred_that_drip() {
 #[test]
 fn the_descriptors_that_the_connections_need_are_asked_for() {
     let app = Origin::start();
-    let house = House::new(&usual(app.address, "max_connections = 1500", ""));
+    let house = House::new(&usual(app.address, "max_connections = 1500\nthreads = 3", ""));
     let gateway = house.run_through(&["sh", "-c", "ulimit -Sn 512; exec \"$@\"", "sh"]);
-    assert_eq!(open_files(&gateway), 2 * 1500 + 256);
+    assert_eq!(open_files(&gateway), 2 * 1500 + 4 * 3 + 256);
     let gateway = house.run_through(&["sh", "-c", "ulimit -n 512; exec \"$@\"", "sh"]);
     assert_eq!(open_files(&gateway), 512);
     let line = gateway.wait_for_line("too few for max_connections = 1500");
     assert!(line.contains("LimitNOFILE"), "{line}");
+}
+
+#[test]
+fn threads_that_cannot_be_had_start_nothing() {
+    let house = House::new(&usual(Origin::start().address, "threads = 100", ""));
+    let output = house.command_through(&["sh", "-c", "ulimit -n 200; exec \"$@\"", "sh"], &["run"], "");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("lower server.threads") && said.contains("Too many open files"), "{said}");
 }
 
 /// The soft limit, as the kernel has it.

@@ -90,21 +90,29 @@ pub async fn serve(
     for warning in settings.warnings.to_string().lines() {
         tracing::warn!("{warning}");
     }
-    if let Some(missing) = descriptors::ask_for(settings.server.max_connections) {
+    if let Some(missing) = descriptors::ask_for(settings.server.max_connections, settings.server.threads) {
         tracing::warn!("{missing}");
     }
     let (stop, stopped) = watch::channel(false);
     // Without a bound, so that a reload that takes long cannot keep a signal to stop from being heard.
     let (read_again, reload) = mpsc::unbounded_channel();
+    let (ask, asked) = std::sync::mpsc::channel::<()>();
+    if let Some(config) = config {
+        // On a thread of its own: files can keep one waiting, and word of revocations must not wait with them.
+        std::thread::Builder::new().name("reload".into()).spawn(move || {
+            for () in asked {
+                // Nobody left to hear it means that everything has stopped.
+                let _ = read_again.send(config::load(&config, &environment));
+            }
+        })?;
+    }
     tokio::spawn(async move {
         loop {
             tokio::select! {
                 _ = signals.terminate.recv() => break,
                 _ = signals.interrupt.recv() => break,
-                _ = signals.hangup.recv() => if let Some(config) = &config {
-                    // Nobody left to hear it means that everything has stopped.
-                    let _ = read_again.send(config::load(config, &environment));
-                },
+                // The demo has no file to read again.
+                _ = signals.hangup.recv() => { let _ = ask.send(()); }
             }
         }
         let _ = stop.send(true);

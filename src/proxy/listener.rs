@@ -84,7 +84,7 @@ pub async fn accept<A: ServerApp + Send + Sync + 'static>(
         let accepted = tokio::select! {
             // In this order: who was let into the kernel's queue before the stop is still served.
             biased;
-            accepted = listener.accept() => accepted,
+            accepted = listener.accept() => accepted.and_then(|(tcp, peer)| Ok((tcp.into_std()?, peer))),
             _ = stop.wait_for(|stop| *stop) => return,
         };
         let (tcp, peer) = match accepted {
@@ -96,9 +96,11 @@ pub async fn accept<A: ServerApp + Send + Sync + 'static>(
             }
         };
         let (app, door, stop) = (Arc::clone(&app), Arc::clone(&door), stop.clone());
-        let Ok(tcp) = tcp.into_std() else { continue };
         loops.spawn(async move {
-            let Ok(tcp) = TcpStream::from_std(tcp) else { return };
+            let tcp = match TcpStream::from_std(tcp) {
+                Ok(tcp) => tcp,
+                Err(error) => return tracing::warn!(%error, "a connection could not be served"),
+            };
             // Why a connection is not let in is counted, and nobody is there to be told.
             if let Ok((socket, _among_its_own)) = door.enter(tcp, peer).await {
                 app.process_new(Box::new(Guarded::new(socket, Arc::clone(&door.rules))), &stop).await;

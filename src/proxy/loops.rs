@@ -45,14 +45,20 @@ impl Loops {
 
 impl Running {
     fn start(number: u64) -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().event_interval(BATCH).build()?;
-        let (handle, (end, ended)) = (runtime.handle().clone(), oneshot::channel());
+        let ((end, ended), (begun, begins)) = (oneshot::channel(), std::sync::mpsc::sync_channel(1));
+        // The loop is made on its own thread: where no thread can be had, it would be dropped here, which it must not be.
         let thread = thread::Builder::new().name(format!("requests-{number}")).spawn(move || {
             HERE.set(number);
+            let runtime = match Builder::new_current_thread().enable_all().event_interval(BATCH).build() {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(begun.send(Err(error))),
+            };
             // Whether it is told to end or forgotten, it ends.
+            let _ = begun.send(Ok(runtime.handle().clone()));
             let _ = runtime.block_on(ended);
             runtime.shutdown_background();
         })?;
+        let handle = begins.recv().map_err(io::Error::other)??;
         Ok(Self { handle, end, thread })
     }
 }

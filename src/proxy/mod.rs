@@ -303,19 +303,21 @@ impl ProxyHttp for Proxy {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, exchange: &mut Exchange) {
-        loops::let_others_go_first().await;
+        let (at, took) = (self.clock.now().wall, exchange.watch.elapsed());
+        if Guarded::under(session).is_some() {
+            loops::let_others_go_first().await;
+        }
         let (status, label) =
             session.response_written().map_or((0, "0"), |head| (head.status.as_u16(), head.status.as_str()));
         let (gateway, head) = (&exchange.configuration.gateway, session.req_header());
         let route = exchange.arrival.as_ref().map_or("", |arrival| gateway.route_name(arrival));
-        let took = exchange.watch.elapsed();
         gateway.api.metrics.answered(route, known(&head.method), label, took);
         let user = match &exchange.stage {
             Stage::Admitted { permit, .. } => permit.caller().map(|caller| caller.state.id),
             Stage::Arrived | Stage::Answered => None,
         };
         let line = AccessLine {
-            at: self.clock.now().wall,
+            at,
             request_id: &exchange.request_id,
             ip: exchange.arrival.map(|arrival| arrival.address.ip),
             method: known(&head.method),
