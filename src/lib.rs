@@ -20,9 +20,9 @@
 //! # Where this differs from a Pingora server as it comes
 //!
 //! The accept loop is ours ([`proxy::listener`]), and so are the threads and the way down. A thread is an event loop, and a
-//! connection stays with one ([`proxy::loops`]): nothing is stolen, and what is ready is written together. A taken port is an error at once,
-//! a full house makes connections wait unaccepted, and a stop ends as soon as the last request has. Handshakes of TLS are made
-//! there too, so that a certificate can be replaced while connections go on.
+//! connection stays with one ([`proxy::loops`]): nothing is stolen, and what is ready is written together. A taken port is an
+//! error at once, a full house makes connections wait unaccepted, and a stop ends as soon as the last request has. Handshakes
+//! of TLS are made there too, so that a certificate can be replaced while connections go on.
 //!
 //! [`live`] keeps no floors in its cache, which may evict anything: the newest epoch heard of is kept for as long as a look-up
 //! or a write of that user is under way, which is as long as anything could bring the past. A store that has itself gone back,
