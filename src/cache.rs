@@ -1,5 +1,5 @@
-//! A bounded map that forgets: what was used least makes room for what is new, which gets a place. A hit keeps no
-//! list in order, so that it waits for memory as seldom as can be; it holds a lock of a part of the map for as long as that takes.
+//! A bounded map that forgets: what was used least makes room for what is new, which gets a place. A hit keeps no list in
+//! order, so that it waits for memory as seldom as can be; it holds a lock of a part of the map for as long as that takes.
 
 use std::hash::Hash;
 

@@ -109,7 +109,7 @@ const NOT_IN_THE_GATE: [&str; 13] = [
 /// What ends a process, or a connection without a word; and the modules in which it cannot happen all the same.
 const NOWHERE: [(&str, &[&str]); 5] = [
     (".unwrap()", &[]),
-    // Defaults that are constants, each read by a test.
+    // Defaults that are constants, and options that are all given: each read by a test.
     (".expect(", &["config::sections::passwords", "cache"]),
     ("panic!", &[]),
     ("unreachable!", &[]),

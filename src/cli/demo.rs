@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::output::Console;
 use super::usage::socket_address;
-use super::{CliError, metrics, serve};
+use super::{CliError, metrics, serve, wait_for};
 use crate::accounts::Accounts;
 use crate::clock;
 use crate::config;
@@ -36,7 +36,7 @@ const USERS: [(&str, &str); 2] = [("alice@example.com", "admin"), ("bob@example.
 pub fn run(args: &Args, console: &mut Console<'_>) -> Result<(), CliError> {
     let folder = std::env::temp_dir().join(format!("portcullis-demo-{}", Uuid::new_v4().simple()));
     std::fs::create_dir(&folder)?;
-    let outcome = serve::runtime()?.block_on(run_in(&folder, args, console));
+    let outcome = wait_for(run_in(&folder, args, console));
     std::fs::remove_dir_all(&folder)?;
     outcome
 }

@@ -118,7 +118,7 @@ fn metrics() -> Result<Arc<Metrics>, CliError> {
     Ok(Arc::new(Metrics::new().map_err(|error| CliError::new(error.to_string()))?))
 }
 
-/// A command that does one thing needs no more than this thread.
+/// No command needs more than this thread: the requests that `run` serves have threads of their own.
 fn wait_for<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }

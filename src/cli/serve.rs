@@ -1,15 +1,14 @@
-//! `portcullis run`, and what it shares with the demo: the runtime, the signals, the log.
+//! `portcullis run`, and what it shares with the demo: the signals, the log.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tracing_appender::non_blocking::WorkerGuard;
 
-use super::{CliError, descriptors, environment, load, metrics};
+use super::{CliError, descriptors, environment, load, metrics, wait_for};
 use crate::config;
 use crate::config::settings::Settings;
 use crate::server::{self, Listeners, Orders, awaited, open_store};
@@ -20,7 +19,7 @@ use crate::telemetry::metrics::Metrics;
 pub fn run(config: &Path) -> Result<(), CliError> {
     let settings = load(config)?;
     let metrics = metrics()?;
-    runtime()?.block_on(async {
+    wait_for(async {
         let mut signals = Signals::heed()?;
         let log = Log::start(&settings, &metrics);
         let (url, open) = (&settings.store.url, async || Ok(open_store(&settings.store.url, &metrics).await?));
@@ -70,11 +69,6 @@ impl Signals {
             _ = self.interrupt.recv() => {}
         }
     }
-}
-
-/// For what goes on beside the requests, which have threads of their own.
-pub fn runtime() -> Result<Runtime, CliError> {
-    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
 /// Until SIGTERM or SIGINT. SIGHUP reads `config` again, if there is such a file.
