@@ -89,14 +89,14 @@ impl IdentityHeaders {
     }
 
     /// What we vouch for. Nobody is stated by saying nothing.
-    pub fn statements(&self, caller: Option<&Caller>) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    pub fn statements(&self, caller: Option<&Caller>) -> impl Iterator<Item = (&HeaderName, HeaderValue)> {
         caller.into_iter().flat_map(|caller| {
             let stated = &caller.state.stated;
-            let session = self.names.session_id.clone().zip(HeaderValue::from_str(&caller.session.to_string()).ok());
+            let session = self.names.session_id.as_ref().zip(HeaderValue::try_from(caller.session.to_string()).ok());
             [
-                Some((self.names.user_id.clone(), stated.user_id.clone())),
-                Some((self.names.email.clone(), stated.email.clone())),
-                Some((self.names.roles.clone(), stated.roles.clone())),
+                Some((&self.names.user_id, stated.user_id.clone())),
+                Some((&self.names.email, stated.email.clone())),
+                Some((&self.names.roles, stated.roles.clone())),
                 session,
             ]
             .into_iter()

@@ -6,6 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::Configuration;
+use super::loops::UnderWay;
 use super::upstream::Turn;
 use crate::clock::Stopwatch;
 use crate::gate::access::Permit;
@@ -24,6 +25,7 @@ pub struct Exchange {
     /// The error's code, `allowed` or [`CLIENT_GONE`]: for the access line.
     pub outcome: &'static str,
     pub stage: Stage,
+    _under_way: UnderWay,
 }
 
 pub enum Stage {
@@ -71,8 +73,8 @@ fn drips(bytes: u64, took: Duration) -> bool {
 impl Exchange {
     pub fn begin(configuration: Arc<Configuration>) -> Self {
         let request_id = Uuid::new_v4().simple().to_string();
-        let (watch, stage) = (Stopwatch::start(), Stage::Arrived);
-        Self { configuration, watch, request_id, over_tls: false, arrival: None, outcome: "", stage }
+        let (watch, stage, _under_way) = (Stopwatch::start(), Stage::Arrived, UnderWay::begin());
+        Self { configuration, watch, request_id, over_tls: false, arrival: None, outcome: "", stage, _under_way }
     }
 
     /// Whether another server can be asked instead of one that could not be connected to.

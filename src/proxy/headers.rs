@@ -39,17 +39,19 @@ const FORWARDING: [&str; 14] = [
 
 const FORWARDED: &str = "x-forwarded-";
 
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
+const FORWARDED_HOST: &str = "x-forwarded-host";
+
 const FOR: HeaderName = HeaderName::from_static(FORWARDED_FOR);
-const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const HOST_ASKED: HeaderName = HeaderName::from_static("x-forwarded-host");
+const PROTO: HeaderName = HeaderName::from_static(FORWARDED_PROTO);
+const HOST_ASKED: HeaderName = HeaderName::from_static(FORWARDED_HOST);
 const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 
 /// The latter two are what some proxies say of a WebSocket.
 const SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
 
-/// Fields of an answer that concern one connection (RFC 9110 section 7.6.1).
-static HOP_BY_HOP: [HeaderName; 6] = [
-    CONNECTION,
+/// Fields of an answer that concern one connection, beside `Connection` and what that names (RFC 9110 section 7.6.1).
+static HOP_BY_HOP: [HeaderName; 5] = [
     HeaderName::from_static("keep-alive"),
     PROXY_AUTHENTICATE,
     HeaderName::from_static("proxy-connection"),
@@ -113,12 +115,13 @@ fn state_the_way(request: &mut RequestHeader, exchange: &Exchange, trusted: bool
     let _ = write!(chain, "{peer}");
     request.insert_header(FORWARDED_FOR, chain)?;
     if !is_said(request, &PROTO, |scheme| SCHEMES.contains(&scheme)) {
-        request.insert_header(&PROTO, HeaderValue::from_static(if exchange.over_tls { "https" } else { "http" }))?;
+        let scheme = if exchange.over_tls { "https" } else { "http" };
+        request.insert_header(FORWARDED_PROTO, HeaderValue::from_static(scheme))?;
     }
     if !is_said(request, &HOST_ASKED, |host| framing::is_host(host.as_bytes())) {
         request.remove_header(&HOST_ASKED);
         if let Some(host) = request.headers.get(HOST).cloned() {
-            request.insert_header(&HOST_ASKED, host)?;
+            request.insert_header(FORWARDED_HOST, host)?;
         }
     }
     if !is_said(request, &PORT, |port| !port.is_empty() && framing::is_port(port)) {
@@ -158,10 +161,11 @@ pub fn to_client(response: &mut ResponseHeader, request: &HeaderMap, exchange: &
 /// RFC 9110 section 7.6.1. How long the body is stays said: an app that nominates that cannot mean it.
 fn strip_hop_by_hop(response: &mut ResponseHeader) {
     let nominations: Vec<HeaderValue> = response.headers.get_all(CONNECTION).iter().cloned().collect();
+    response.remove_header(&CONNECTION);
     let nominated = nominations.iter().flat_map(|value| value.as_bytes().split(|b| *b == b','));
-    for name in nominated.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()) {
-        if ![CONTENT_LENGTH, TRANSFER_ENCODING].contains(&name) {
-            response.remove_header(&name);
+    for name in nominated.filter_map(|name| str::from_utf8(name.trim_ascii()).ok()) {
+        if ![CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|kept| name.eq_ignore_ascii_case(kept.as_str())) {
+            response.remove_header(name);
         }
     }
     // Few answers have any.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use http::Method;
+use jiff::fmt::temporal::DateTimePrinter;
 
 use super::logging::Lines;
 use crate::gate::time::Timestamp;
@@ -56,6 +57,10 @@ pub fn known(method: &Method) -> &'static str {
 /// A time as RFC 3339 writes it, UTC.
 pub fn iso(at: Timestamp) -> String {
     let time = i64::try_from(at.millis()).ok().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
-    // What no calendar reaches reads as its end.
-    format!("{:.3}", time.unwrap_or(jiff::Timestamp::MAX))
+    let mut text = String::with_capacity("2026-01-02T03:04:05.678Z".len());
+    // What no calendar reaches reads as its end. Writing to a string does not fail.
+    let _ = MILLISECONDS.print_timestamp(&time.unwrap_or(jiff::Timestamp::MAX), &mut text);
+    text
 }
+
+static MILLISECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
