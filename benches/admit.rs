@@ -12,7 +12,7 @@ use http::request::Parts;
 
 /// The allocator of the program itself.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: portcullis::allocator::Allocator = portcullis::allocator::Allocator;
 
 fn admit(c: &mut Criterion) {
     let mut group = c.benchmark_group("admit");

@@ -14,7 +14,7 @@ use http::request::Parts;
 
 /// The allocator of the program itself.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: portcullis::allocator::Allocator = portcullis::allocator::Allocator;
 
 /// Decisions timed for each number of users.
 const ASKED: usize = 200_000;

@@ -31,6 +31,7 @@
 
 pub mod accounts;
 pub mod admin;
+pub mod allocator;
 pub mod api;
 pub mod cache;
 pub mod cli;

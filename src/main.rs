@@ -3,11 +3,12 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use portcullis::allocator::Allocator;
 use portcullis::cli::output::printable;
 use portcullis::cli::{run, usage};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 fn main() -> ExitCode {
     let arguments = match usage::parse(std::env::args_os().collect()) {
