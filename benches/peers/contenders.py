@@ -7,7 +7,7 @@ import signal
 
 import fetch
 from house import House
-from place import WORK, configured, free_port
+from place import HERE, WORK, configured, free_port
 from process import Server
 
 FLOOR, PEER, BARE = "nginx plain", "HAProxy HS256", "bare Pingora"
@@ -44,7 +44,8 @@ class Line:
         return {
             "direct": lambda: Contender("direct", self.upstream, self.tokens["HS256"], guards=False),
             FLOOR: self.nginx,
-            PEER: self.haproxy,
+            PEER: lambda: self.haproxy(PEER, "HS256", self.secret, self.tokens["HS256"]),
+            "HAProxy ES256": lambda: self.haproxy("HAProxy ES256", "ES256", *self.signed_es256()),
             BARE: self.bare,
             "Portcullis HS256": lambda: self.portcullis("HS256"),
             "Portcullis EdDSA": lambda: self.portcullis("EdDSA"),
@@ -54,11 +55,11 @@ class Line:
             "Express KeyObject": lambda: self.express("Express KeyObject", "key"),
         }
 
-    def start(self, name, command, guards=True, **how):
+    def start(self, name, command, guards=True, tokens=None, **how):
         port = free_port()
         server = self.within.enter_context(self.server(name, command(port), self.cores.proxy, **how))
         server.wait_until_listening(port)
-        return Contender(name, port, self.tokens["HS256"], guards, server)
+        return Contender(name, port, tokens or self.tokens["HS256"], guards, server)
 
     def bare(self):
         def command(port):
@@ -87,12 +88,19 @@ class Line:
 
         return self.start(FLOOR, command, guards=False)
 
-    def haproxy(self):
+    def haproxy(self, name, algorithm, key, tokens):
         def command(port):
-            text = configured("haproxy.cfg", port=port, upstream=self.upstream, secret=self.secret)
-            return [fetch.command("haproxy"), "-db", "-f", self.file("haproxy.cfg", text)]
+            text = configured("haproxy.cfg", port=port, upstream=self.upstream, algorithm=algorithm, key=key)
+            return [fetch.command("haproxy"), "-db", "-f", self.file(f"haproxy-{algorithm}.cfg", text)]
 
-        return self.start(PEER, command)
+        return self.start(name, command, tokens=tokens)
+
+    def signed_es256(self):
+        """The file of a public key, and one of the same users' tokens signed by it."""
+        tokens, key = self.file("ES256/tokens", ""), self.file("ES256/key.pem", "")
+        with open(self.tokens["HS256"]) as users, open(tokens, "w") as signed:
+            fetch.run(["node", HERE / "sign.js", key], stdin=users, stdout=signed)
+        return key, tokens
 
     def envoy(self, name, cache):
         key = base64.urlsafe_b64encode(self.secret.encode()).rstrip(b"=").decode()

@@ -98,6 +98,7 @@ def released():
 
 
 def run(words, **how):
-    done = subprocess.run([str(word) for word in words], stdout=sys.stderr, check=False, **how)
+    how.setdefault("stdout", sys.stderr)
+    done = subprocess.run([str(word) for word in words], check=False, **how)
     if done.returncode:
         raise Wrong(f"{' '.join(map(str, words))} did not work")

@@ -2,8 +2,10 @@
 """Logins a second at the default cost of argon2id, and what a storm of them does to proxied requests beside it.
 
 The bound is what argon2id allows on these cores: the gateway's own histogram says how long a hash takes while one user after another
-signs in, and the cores divided by that is the most there can be. The requests come on one connection, 100 a second, first quiet, then during the storm. A login that is told to come
-again (503) does.
+signs in, and the cores divided by that is the most there can be. A login that is told to come again (503) does.
+
+The requests come on one connection, 100 a second, first quiet, then during the storm; between them come as many that go to the upstream
+itself: what the storm does to those is the machine's doing, not the gateway's.
 """
 
 import argparse
@@ -35,17 +37,20 @@ def probe(*how):
     return asyncio.run(ask_at_pace(*how))
 
 
-async def ask_at_pace(port, token, seconds, pace=0.01):
-    """How long a proxied request takes, every hundredth of a second."""
-    connection, times, begun = Connection(port), [], time.monotonic()
+async def ask_at_pace(ports, token, seconds, pace=0.005):
+    """How long a request to each of the ports takes; each is asked a hundred times a second."""
+    connections, begun = {port: Connection(port) for port in ports}, time.monotonic()
+    times = {port: [] for port in ports}
     while time.monotonic() < begun + seconds:
-        answer, took = await timed(connection.ask("GET", "/", [("Authorization", f"Bearer {token}")]))
-        if answer.status != 200:
-            raise Wrong(f"a proxied request was answered {answer.status}")
-        times.append(took)
-        await asyncio.sleep(max(0, pace - took))
-    connection.close()
-    return times
+        for port, connection in connections.items():
+            answer, took = await timed(connection.ask("GET", "/", [("Authorization", f"Bearer {token}")]))
+            if answer.status != 200:
+                raise Wrong(f"a request was answered {answer.status}")
+            times[port].append(took)
+            await asyncio.sleep(max(0, pace - took))
+    for connection in connections.values():
+        connection.close()
+    return list(times.values())
 
 
 async def sign_in_once(connection, number):
@@ -68,8 +73,9 @@ async def sign_in_again_and_again(port, first, until, done):
     connection.close()
 
 
-async def measure(house, token, seconds, clients, prober):
-    apart = functools.partial(asyncio.get_running_loop().run_in_executor, prober, probe, house.port, token, seconds)
+async def measure(house, upstream_port, token, seconds, clients, prober):
+    ports = [house.port, upstream_port]
+    apart = functools.partial(asyncio.get_running_loop().run_in_executor, prober, probe, ports, token, seconds)
     quiet = await apart()
     alone = await hash_alone(house)
     before, begun = hashing(house), time.monotonic()
@@ -83,9 +89,15 @@ async def measure(house, token, seconds, clients, prober):
         "logins_per_second": done.get(200, 0) / took, "told_to_come_again": done.get(503, 0), "hash_ms": busy / hashes * 1e3,
         "hash_alone_ms": alone * 1e3,
         "bound_per_second": bound, "share_of_bound": done.get(200, 0) / took / bound,
-        "quiet_p50_ms": percentile(quiet, 0.5) * 1e3, "quiet_p99_ms": percentile(quiet, 0.99) * 1e3,
-        "storm_p50_ms": percentile(stormy, 0.5) * 1e3, "storm_p99_ms": percentile(stormy, 0.99) * 1e3,
-        "p99_ratio": percentile(stormy, 0.99) / percentile(quiet, 0.99),
+        **latencies("", quiet[0], stormy[0]), **latencies("direct_", quiet[1], stormy[1]),
+    }
+
+
+def latencies(which, quiet, stormy):
+    return {
+        f"{which}quiet_p50_ms": percentile(quiet, 0.5) * 1e3, f"{which}quiet_p99_ms": percentile(quiet, 0.99) * 1e3,
+        f"{which}storm_p50_ms": percentile(stormy, 0.5) * 1e3, f"{which}storm_p99_ms": percentile(stormy, 0.99) * 1e3,
+        f"{which}p99_ratio": percentile(stormy, 0.99) / percentile(quiet, 0.99),
     }
 
 
@@ -131,7 +143,7 @@ def main():
         token = sign_in(house.port, [0])[0]["accessToken"]
         say(f"quiet for {chosen.seconds:g} s, then a storm for as long")
         prober = within.enter_context(concurrent.futures.ProcessPoolExecutor(1))
-        figures = asyncio.run(measure(house, token, chosen.seconds, chosen.clients, prober))
+        figures = asyncio.run(measure(house, port, token, chosen.seconds, chosen.clients, prober))
     (WORK / "login_storm.json").write_text(json.dumps(figures, indent=2) + "\n")
     print(json.dumps(figures) if chosen.json else table.aligned([[key, f"{value:.2f}"] for key, value in figures.items()]))
 

@@ -2,7 +2,8 @@
 """Durable rotations of refresh tokens a second, with 1 to 512 clients at once: Portcullis on SQLite, beside Express with better-sqlite3.
 
 Both have every core, and answer only when the new generation is on the disk (synchronous=FULL). Each client rotates its own
-token, again and again. `--redis URL` adds Portcullis on a Redis store, for a version that has one.
+token, again and again. `--redis URL` adds Portcullis on a Redis store. `--slower MS` has strace hold up each fsync of either by so much,
+on a machine whose disk is faster than those that others have.
 """
 
 import argparse
@@ -11,14 +12,14 @@ import contextlib
 import json
 import os
 import shutil
+import subprocess
 import sys
-import time
 
 import fetch
 import table
 from client import crowd
 from house import House, sign_in
-from place import WORK, Wrong, free_port, median, say
+from place import HERE, WORK, Wrong, free_port, median, say
 from process import Server, end_in_order
 from rotations import storm
 
@@ -46,42 +47,41 @@ async def check(connection, token):
     return second["refreshToken"]
 
 
-def fsyncs_per_second(folder, seconds=1.0):
-    """What one page after another, each of them on the disk before the next, comes to here: over pages that are there, as in a log
-    that is used again."""
-    file, pages = folder / "fsync", 64
-    with open(file, "wb", buffering=0) as out:
-        out.write(b"x" * 4096 * pages)
-        os.fsync(out.fileno())
-        count, begun = 0, time.monotonic()
-        while time.monotonic() < begun + seconds:
-            out.seek(count % pages * 4096)
-            out.write(b"y" * 4096)
-            os.fsync(out.fileno())
-            count += 1
-    file.unlink()
-    return count / seconds
+def slower_disk(ms):
+    """What stands before a command so that each fsync of it takes that much longer; nothing else of it is looked at."""
+    if not ms:
+        return []
+    fetch.debian(strace="strace")
+    calls = "fsync,fdatasync"
+    return ["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", f"trace={calls}", "-e",
+            f"inject={calls}:delay_enter={round(ms * 1000)}"]
+
+
+def fsyncs_per_second(before):
+    """What one page after another, each of them on the disk before the next, comes to here."""
+    done = subprocess.run([*before, sys.executable, HERE / "fsync.py", WORK], capture_output=True, text=True, check=True)
+    return float(done.stdout)
 
 
 @contextlib.contextmanager
-def portcullis(binary, name, url=None):
+def portcullis(binary, name, url=None, before=()):
     house = House(name, binary, sorted(os.sched_getaffinity(0)), threads=0).configure(free_port())
     if url:
         file = house.folder / "gateway.toml"
         file.write_text(file.read_text() + f'\n[store]\nurl = "{url}"\n')
     house.empty()
     house.add_users(max(CLIENTS))
-    with house.start():
+    with house.start(before=before):
         yield house.port, [one["refreshToken"] for one in sign_in(house.port, range(max(CLIENTS)))]
 
 
 @contextlib.contextmanager
-def express():
+def express(before):
     folder = WORK / "stores/express"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     port = free_port()
-    words = ["node", fetch.express() / "refresh.js", port, folder / "sessions.db"]
+    words = [*before, "node", fetch.express() / "refresh.js", port, folder / "sessions.db"]
     env = {"SECRET": os.urandom(32).hex(), "NODE_ENV": "production"}
     with Server("express-refresh", words, sorted(os.sched_getaffinity(0)), env=env) as server:
         server.wait_until_listening(port)
@@ -94,6 +94,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--redis", metavar="URL", help="an empty database that may be filled")
+    parser.add_argument("--slower", type=float, default=0, metavar="MS", help="each fsync by so many milliseconds")
     parser.add_argument("--binary")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
@@ -101,9 +102,10 @@ def main():
         chosen.rounds, chosen.seconds = 1, 1
     end_in_order()
     binary = fetch.portcullis(chosen.binary)
-    contenders = {"Portcullis, SQLite": portcullis(binary, "refresh"), "Express, better-sqlite3": express()}
+    before = slower_disk(chosen.slower)
+    contenders = {"Portcullis, SQLite": portcullis(binary, "refresh", before=before), "Express, better-sqlite3": express(before)}
     if chosen.redis:
-        contenders["Portcullis, Redis"] = portcullis(binary, "refresh-redis", chosen.redis)
+        contenders["Portcullis, Redis"] = portcullis(binary, "refresh-redis", chosen.redis, before)
     rounds = []
     with contextlib.ExitStack() as within:
         running = {name: within.enter_context(one) for name, one in contenders.items()}
@@ -111,7 +113,7 @@ def main():
             tokens[0] = asyncio.run(crowd(port, 1, lambda connection: check(connection, tokens[0])))[0]
             say(f"{name}: answers rightly; warming up")
             storm(port, tokens, 64, 60, most=WARM)
-        fsyncs = fsyncs_per_second(WORK)
+        fsyncs = fsyncs_per_second(before)
         for number in range(chosen.rounds):
             for clients in CLIENTS:
                 for name, (port, tokens) in running.items():
@@ -122,7 +124,7 @@ def main():
         name: {clients: {key: median([one[key] for one in rounds if (one["contender"], one["clients"]) == (name, clients)])
                          for key in ("per_second", "p50_ms", "p99_ms")} for clients in CLIENTS}
         for name in contenders}
-    whole = {"fsyncs_per_second": fsyncs, "medians": medians, "each_round": rounds}
+    whole = {"fsyncs_per_second": fsyncs, "slower_ms": chosen.slower, "medians": medians, "each_round": rounds}
     (WORK / "refresh.json").write_text(json.dumps(whole, indent=2) + "\n")
     if chosen.json:
         print(json.dumps(whole))
