@@ -58,7 +58,7 @@ async def answers_rightly(contender, secret):
     await expect("a bad signature", 401, spoiled(token))
     if contender.name.endswith(("EdDSA", "ES256")):
         # Nobody here holds the key that could sign one that is over. A token of another key serves for the check of the key instead.
-        await expect("a token signed HS256", 401, expired(token, secret))
+        await expect("a signature by another algorithm", 401, expired(token, secret))
     else:
         await expect("an expired token", 401, expired(token, secret))
     claimed = [("X-User-Id", "somebody-else")]
