@@ -74,6 +74,14 @@ def express():
     return folder
 
 
+def slow_disk():
+    """What `slow_disk.c` becomes."""
+    debian(cc="gcc")
+    library = WORK / "slow_disk.so"
+    run(["cc", "-O2", "-shared", "-fPIC", "-o", library, HERE / "slow_disk.c"])
+    return library
+
+
 def bare():
     binary = WORK / "bare/release/bare"
     if not binary.exists():

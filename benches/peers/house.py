@@ -60,7 +60,7 @@ class House:
     def start(self, **how):
         how.setdefault("log", self.folder / "portcullis.log")
         kind, cores = how.pop("kind", Server), how.pop("cores", self.cores)
-        server = kind(self.name, [*how.pop("before", []), self.binary, "run"], cores, folder=self.folder, **how)
+        server = kind(self.name, [self.binary, "run"], cores, folder=self.folder, **how)
         return server.wait_until_listening(self.port)
 
     def empty(self):

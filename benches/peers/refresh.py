@@ -2,8 +2,8 @@
 """Durable rotations of refresh tokens a second, with 1 to 512 clients at once: Portcullis on SQLite, beside Express with better-sqlite3.
 
 Both have every core, and answer only when the new generation is on the disk (synchronous=FULL). Each client rotates its own
-token, again and again. `--redis URL` adds Portcullis on a Redis store. `--slower MS` has strace hold up each fsync of either by so much,
-on a machine whose disk is faster than those that others have.
+token, again and again. `--redis URL` adds Portcullis on a Redis store. `--slower MS` holds up each fsync of either by so much, on a machine
+whose disk is faster than those that others have.
 """
 
 import argparse
@@ -48,43 +48,39 @@ async def check(connection, token):
 
 
 def slower_disk(ms):
-    """What stands before a command so that each fsync of it takes that much longer; nothing else of it is looked at."""
-    if not ms:
-        return []
-    fetch.debian(strace="strace")
-    calls = "fsync,fdatasync"
-    return ["strace", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", f"trace={calls}", "-e",
-            f"inject={calls}:delay_enter={round(ms * 1000)}"]
+    """What stands in the environment of a program so that each fsync of it takes that much longer."""
+    return {"LD_PRELOAD": str(fetch.slow_disk()), "SLOWER_US": str(round(ms * 1000))} if ms else {}
 
 
-def fsyncs_per_second(before):
+def fsyncs_per_second(env):
     """What one page after another, each of them on the disk before the next, comes to here."""
-    done = subprocess.run([*before, sys.executable, HERE / "fsync.py", WORK], capture_output=True, text=True, check=False)
+    words = [sys.executable, HERE / "fsync.py", WORK]
+    done = subprocess.run(words, env={**os.environ, **env}, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Wrong(f"fsync cannot be timed: {done.stderr}")
     return float(done.stdout)
 
 
 @contextlib.contextmanager
-def portcullis(binary, name, url=None, before=()):
+def portcullis(binary, name, url=None, env=None):
     house = House(name, binary, sorted(os.sched_getaffinity(0)), threads=0).configure(free_port())
     if url:
         file = house.folder / "gateway.toml"
         file.write_text(file.read_text() + f'\n[store]\nurl = "{url}"\n')
     house.empty()
     house.add_users(max(CLIENTS))
-    with house.start(before=before):
+    with house.start(env=env):
         yield house.port, [one["refreshToken"] for one in sign_in(house.port, range(max(CLIENTS)))]
 
 
 @contextlib.contextmanager
-def express(before):
+def express(env):
     folder = WORK / "stores/express"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     port = free_port()
-    words = [*before, "node", fetch.express() / "refresh.js", port, folder / "sessions.db"]
-    env = {"SECRET": os.urandom(32).hex(), "NODE_ENV": "production"}
+    words = ["node", fetch.express() / "refresh.js", port, folder / "sessions.db"]
+    env = {**env, "SECRET": os.urandom(32).hex(), "NODE_ENV": "production"}
     with Server("express-refresh", words, sorted(os.sched_getaffinity(0)), env=env) as server:
         server.wait_until_listening(port)
         yield port, [one["refreshToken"] for one in sign_in(port, range(max(CLIENTS)))]
@@ -106,8 +102,8 @@ def main():
         chosen.rounds, chosen.seconds = 1, 1
     end_in_order()
     binary = fetch.portcullis(chosen.binary)
-    before = slower_disk(chosen.slower)
-    contenders = {"Portcullis, SQLite": portcullis(binary, "refresh", before=before), "Express, better-sqlite3": express(before)}
+    disk = slower_disk(chosen.slower)
+    contenders = {"Portcullis, SQLite": portcullis(binary, "refresh", env=disk), "Express, better-sqlite3": express(disk)}
     if chosen.redis:
         contenders["Portcullis, Redis"] = portcullis(binary, "refresh-redis", chosen.redis)
     rounds = []
@@ -117,7 +113,7 @@ def main():
             tokens[0] = asyncio.run(crowd(port, 1, lambda connection: check(connection, tokens[0])))[0]
             say(f"{name}: answers rightly; warming up")
             storm(port, tokens, 64, 60, most=WARM)
-        fsyncs = fsyncs_per_second(before)
+        fsyncs = fsyncs_per_second(disk)
         for number in range(chosen.rounds):
             for clients in CLIENTS:
                 for name, (port, tokens) in running.items():
