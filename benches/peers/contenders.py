@@ -44,8 +44,8 @@ class Line:
         return {
             "direct": lambda: Contender("direct", self.upstream, self.tokens["HS256"], guards=False),
             FLOOR: self.nginx,
-            PEER: lambda: self.haproxy(PEER, "HS256", self.secret, self.tokens["HS256"]),
-            "HAProxy ES256": lambda: self.haproxy("HAProxy ES256", "ES256", *self.signed_es256()),
+            PEER: lambda: self.haproxy("HS256", self.secret, self.tokens["HS256"]),
+            "HAProxy ES256": lambda: self.haproxy("ES256", *self.signed_es256()),
             BARE: self.bare,
             "Portcullis HS256": lambda: self.portcullis("HS256"),
             "Portcullis EdDSA": lambda: self.portcullis("EdDSA"),
@@ -88,12 +88,12 @@ class Line:
 
         return self.start(FLOOR, command, guards=False)
 
-    def haproxy(self, name, algorithm, key, tokens):
+    def haproxy(self, algorithm, key, tokens):
         def command(port):
             text = configured("haproxy.cfg", port=port, upstream=self.upstream, algorithm=algorithm, key=key)
             return [fetch.command("haproxy"), "-db", "-f", self.file(f"haproxy-{algorithm}.cfg", text)]
 
-        return self.start(name, command, tokens=tokens)
+        return self.start(f"HAProxy {algorithm}", command, tokens=tokens)
 
     def signed_es256(self):
         """The file of a public key, and one of the same users' tokens signed by it."""

@@ -5,7 +5,7 @@ The bound is what argon2id allows on these cores: the gateway's own histogram sa
 signs in, and the cores divided by that is the most there can be. A login that is told to come again (503) does.
 
 The requests come on one connection, 100 a second, first quiet, then during the storm; between them come as many that go to the upstream
-itself: what the storm does to those is the machine's doing, not the gateway's.
+itself: what the storm does to those comes of sharing the cores with it, not of the way through the gateway.
 """
 
 import argparse

@@ -164,7 +164,7 @@ fn strip_hop_by_hop(response: &mut ResponseHeader) {
     response.remove_header(&CONNECTION);
     let nominated = nominations.iter().flat_map(|value| value.as_bytes().split(|b| *b == b','));
     for name in nominated.filter_map(|name| str::from_utf8(name.trim_ascii()).ok()) {
-        if ![CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|kept| name.eq_ignore_ascii_case(kept.as_str())) {
+        if ![CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|kept| kept == name) {
             response.remove_header(name);
         }
     }

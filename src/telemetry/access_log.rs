@@ -57,10 +57,8 @@ pub fn known(method: &Method) -> &'static str {
 /// A time as RFC 3339 writes it, UTC.
 pub fn iso(at: Timestamp) -> String {
     let time = i64::try_from(at.millis()).ok().and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok());
-    let mut text = String::new();
-    // What no calendar reaches reads as its end. Writing to a string does not fail.
-    let _ = MILLISECONDS.print_timestamp(&time.unwrap_or(jiff::Timestamp::MAX), &mut text);
-    text
+    // What no calendar reaches reads as its end.
+    MILLISECONDS.timestamp_to_string(&time.unwrap_or(jiff::Timestamp::MAX))
 }
 
 static MILLISECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
