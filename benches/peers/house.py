@@ -19,7 +19,7 @@ PASSWORD = "a fine long sentence"
 # The cheapest argon2id there is: signing in is not what is measured, where it is not.
 CHEAP = ("8KiB", 1)
 DEFAULT = ("19MiB", 2)
-# As many as two cores have places for (PRODUCT.md 2, max_concurrent).
+# No more than two cores have places for.
 AT_ONCE = 8
 DAY = 24 * 3600
 
