@@ -50,6 +50,22 @@ fn more_logins_than_fit_are_turned_away_and_the_rest_goes_on() {
     failing(0).is_problem(429, "rate_limited");
 }
 
+/// 4 GiB for a hash, in a process that may have three.
+#[test]
+fn a_password_that_there_is_no_memory_for_is_told_to_come_again() {
+    let cheap = usual(Origin::start().address, "", "");
+    let house = House::new(&cheap);
+    house.add_usual_users();
+    house.rewrite(&cheap.replace(CHEAP_PASSWORDS, "[passwords]\nmemory = \"4GiB\"\n"));
+    let gateway = house.run_through(&["sh", "-c", "ulimit -v 3145728 && exec \"$@\"", "sh"]);
+    let answer = gateway.try_login("nobody@example.com", PASSWORD);
+    answer.is_problem(503, "unavailable");
+    assert_eq!(answer.field("retry-after"), "2");
+    // Nothing is lost: whose hash is a cheap one of before is let in, with that, and is served.
+    let token = bearer(&gateway.login("ann@example.com"));
+    assert_eq!(gateway.get("/admin/x", &[("authorization", &token)]).status, 200);
+}
+
 /// As the kernel has it: 10 for threads that hash, 0 for those that serve.
 #[test]
 #[cfg(target_os = "linux")]

@@ -32,7 +32,11 @@ const DEAD: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 9, 9, 9))
 
 /// One public route in front of `servers`, without users; `upstream` adds keys of that table, `server` of that one.
 fn public(servers: &[String], upstream: &str, server: &str) -> Gateway {
-    House::new(&format!(
+    House::new(&public_toml(servers, upstream, server)).run()
+}
+
+fn public_toml(servers: &[String], upstream: &str, server: &str) -> String {
+    format!(
         r#"
 [server]
 listen = "127.0.0.1:0"
@@ -47,8 +51,7 @@ upstream = "app"
 access = "public"
 {CHEAP_PASSWORDS}
 "#
-    ))
-    .run()
+    )
 }
 
 /// The same in front of one app.

@@ -1,19 +1,17 @@
 //! Several servers of one upstream: each in its turn, and past those that cannot be connected to.
 
 use std::io::{BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
-use std::sync::Arc;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::{ServerConnection, StreamOwned};
 
-use crate::support::origin::{Origin, answer, read_head};
+use crate::support::gateway::House;
+use crate::support::origin::{Origin, Seen, answer, read_head};
 use crate::support::played::Played;
 use crate::support::tls::Certificate;
 use crate::support::wire::Wire;
-use crate::{DEAD, public, public_app};
+use crate::{DEAD, public, public_app, public_toml};
 
 fn named(name: &'static str) -> Origin {
     Origin::with(move |_, stream| {
@@ -135,21 +133,47 @@ fn a_server_may_have_a_name() {
     assert_eq!(gateway.get("/x", &[]).status, 200);
 }
 
+/// The next connection that the gateway makes, whose handshake is still to come.
+fn secure(app: &Played, certificate: &Certificate) -> StreamOwned<ServerConnection, TcpStream> {
+    let tls = ServerConnection::new(certificate.shown()).unwrap();
+    StreamOwned::new(tls, app.accept().stream.into_inner())
+}
+
+/// `SSL_CERT_FILE` stands for what a system's administrator trusts.
+#[test]
+fn a_server_is_asked_over_tls_by_its_name_and_the_connection_is_kept() {
+    let (app, certificate) = (Played::bind(), Certificate::of("localhost"));
+    let port = app.address.port();
+    let trusted = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(trusted.path(), &certificate.chain).unwrap();
+    let app = std::thread::spawn(move || {
+        let mut stream = BufReader::new(secure(&app, &certificate));
+        let mut answered = || {
+            let head = read_head(&mut stream).unwrap();
+            stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret").unwrap();
+            head
+        };
+        let heads: [Seen; 2] = [answered(), answered()];
+        (heads, stream.get_ref().conn.server_name().map(str::to_owned))
+    });
+    let toml = public_toml(&[format!("https://localhost:{port}")], "", "threads = 1");
+    let gateway = House::with_env(&toml, &[("SSL_CERT_FILE", trusted.path().to_str().unwrap())]).run();
+    for path in ["/one", "/two"] {
+        let answered = gateway.get(path, &[]);
+        assert_eq!((answered.status, answered.body.as_str()), (200, "secret"));
+    }
+    let ([one, two], asked_for) = app.join().unwrap();
+    assert_eq!((one.path(), two.path(), asked_for.as_deref()), ("/one", "/two", Some("localhost")));
+}
+
 /// It is for `gw.example`, by nobody: the gateway asks for `localhost`, by somebody whom the system knows.
 #[test]
 fn a_server_whose_certificate_nobody_vouches_for_is_told_nothing() {
-    let made = Certificate::new();
-    let chain = CertificateDer::pem_slice_iter(made.chain.as_bytes()).map(Result::unwrap).collect();
-    let key = PrivateKeyDer::from_pem_slice(made.key.as_bytes()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = Arc::new(builder.with_no_client_auth().with_single_cert(chain, key).unwrap());
     let app = Played::bind();
     let port = app.address.port();
     let app = std::thread::spawn(move || {
-        let tcp = app.accept().stream.into_inner();
         let mut heard = Vec::new();
-        let failed = StreamOwned::new(ServerConnection::new(config).unwrap(), tcp).read_to_end(&mut heard);
+        let failed = secure(&app, &Certificate::new()).read_to_end(&mut heard);
         (heard, failed.is_err())
     });
     let gateway = public(&[format!("https://localhost:{port}")], "", "");

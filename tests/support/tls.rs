@@ -1,12 +1,12 @@
-//! Certificates made for one test, and clients that trust just that one.
+//! Certificates made for one test, clients that trust just that one, and servers that show it.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
 
 use super::gateway::{House, PATIENCE};
 
@@ -30,6 +30,15 @@ impl Certificate {
     pub fn write(&self, house: &House) {
         std::fs::write(house.path("chain.pem"), &self.chain).unwrap();
         std::fs::write(house.path("key.pem"), &self.key).unwrap();
+    }
+
+    /// A server that shows it.
+    pub fn shown(&self) -> Arc<ServerConfig> {
+        let chain = CertificateDer::pem_slice_iter(self.chain.as_bytes()).map(Result::unwrap).collect();
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        Arc::new(builder.with_no_client_auth().with_single_cert(chain, key).unwrap())
     }
 
     pub fn trusting(&self, alpn: &[&[u8]]) -> Arc<ClientConfig> {
