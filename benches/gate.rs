@@ -51,11 +51,17 @@ fn find(c: &mut Criterion) {
     group.finish();
 }
 
-/// The dearest junk: as many readings as are looked at, and 8 KiB of slashes.
+/// The dearest junk: as many readings as are looked at, short and long, and 8 KiB of slashes.
 fn refuse(c: &mut Criterion) {
     let table = table(SIZES[1]);
     let many = "/x%2fy/%2e./z..%5c;%3b/%3f%23x%20/%25%61/b".to_owned();
-    for (name, path) in [("many readings", many), ("slashes", "/x".repeat(4096)), ("escapes", "/%20".repeat(2048))] {
+    let long = format!("/q%3fz%41z%5cz%2ez%23z/a//z/{}", "y".repeat(1200));
+    for (name, path) in [
+        ("many readings", many),
+        ("of a long path", long),
+        ("slashes", "/x".repeat(4096)),
+        ("escapes", "/%20".repeat(2048)),
+    ] {
         c.bench_function(name, |b| b.iter(|| table.find(None, &Method::GET, black_box(&path)).is_ok()));
     }
 }

@@ -1,4 +1,4 @@
-//! The one place that reads a clock. `proxy`, `server`, `telemetry` and `cli` use it; everyone else is given *now*.
+//! The one place that reads a clock, but for timers. Who decides by time is given *now*.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

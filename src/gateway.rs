@@ -73,10 +73,10 @@ impl Gateway {
         }
         let (id, route) = self.routes.find(host(head), &head.method, path).map_err(missed)?;
         arrival.route = Some(id);
-        for other in self.methods.others(&head.headers) {
-            if self.routes.find(host(head), &other?, path).map_err(missed)?.0 != id {
-                return Err(Denial::BadRequest("The method to be taken instead falls under another rule."));
-            }
+        if let Some(other) = self.methods.other(&head.headers)?.filter(|other| *other != head.method)
+            && self.routes.find(host(head), &other, path).map_err(missed)?.0 != id
+        {
+            return Err(Denial::BadRequest("The method to be taken instead falls under another rule."));
         }
         self.api.cookies.refresh_token(&head.headers)?;
         let upstream = match route.target {
@@ -86,7 +86,7 @@ impl Gateway {
         let permit = route.access.permit(self.api.caller(&head.headers, now).await)?;
         if let Some(quota) = route.rate_limit {
             let caller = permit.caller().map_or(RouteCaller::Address(ip), |caller| RouteCaller::User(caller.state.id));
-            let key = RouteKey { route: id.index(), caller };
+            let key = RouteKey { route: self.routes.identity(id), caller };
             self.limiter.take_on_route(key, quota, now).map_err(Denial::RateLimited)?;
         }
         Ok(Admission::Upstream { upstream, permit })

@@ -6,7 +6,7 @@
 //!    deadlines and looks at each head while it is still bytes; Pingora parses; [`proxy::framing`] refuses forms that could
 //!    be read in two ways.
 //! 2. [`gateway::Gateway::admit`] decides: client address, quota, route under every reading of the path, credential, live
-//!    user, access. Its answer is an `Admission` that holds a [`gate::access::Permit`], or a [`gate::denial::Denial`].
+//!    user, access. Its answer is a [`gate::denial::Denial`], or an `Admission`: to an upstream with a [`gate::access::Permit`].
 //! 3. [`proxy`] obeys: one reply, one of our own endpoints ([`api`]), or an upstream, the headers edited last.
 //! 4. One access line and one metric event go out ([`telemetry`]).
 //!

@@ -23,7 +23,8 @@ pub struct Limiter {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RouteKey {
-    pub route: usize,
+    /// [`crate::gate::route::Route::identity`].
+    pub route: u64,
     pub caller: RouteCaller,
 }
 
@@ -66,8 +67,8 @@ impl<K: Hash + Eq + Copy> Counters<K> {
         let mut seen = tat.load(Ordering::Relaxed);
         loop {
             match limit::take(seen, now, quota) {
-                Standing::Full { retry_after, reset } => return Err(Exceeded { limit, quota, retry_after, reset }),
-                Standing::Taken { tat: next, .. } => {
+                Standing::Full { retry_after } => return Err(Exceeded { limit, quota, retry_after }),
+                Standing::Taken { tat: next } => {
                     match tat.compare_exchange_weak(seen, next, Ordering::Relaxed, Ordering::Relaxed) {
                         Ok(_) => return Ok(()),
                         Err(newer) => seen = newer,

@@ -135,8 +135,8 @@ impl Login {
         let standings = self.store.take(places, now.wall).await.map_err(trouble)?;
         let limits = [Limit::LoginPerIp, Limit::LoginPerAccount];
         for ((standing, (_, quota)), limit) in standings.into_iter().zip(places).zip(limits) {
-            if let Standing::Full { retry_after, reset } = standing {
-                return Err(Denial::RateLimited(Exceeded { limit, quota: *quota, retry_after, reset }));
+            if let Standing::Full { retry_after } = standing {
+                return Err(Denial::RateLimited(Exceeded { limit, quota: *quota, retry_after }));
             }
         }
         Ok(())

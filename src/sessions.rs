@@ -22,7 +22,7 @@ pub struct Sessions {
     tokens: Arc<Tokens>,
 }
 
-/// What came of a refresh, and for whom.
+/// What came of a refresh.
 pub struct Refreshed {
     pub minted: Minted,
     pub repeated: bool,
@@ -51,15 +51,12 @@ impl Sessions {
         Ok(Some((session, minted)))
     }
 
-    pub async fn refresh(&self, token: &str, now: Moment) -> Result<(Refreshed, Claims), RefreshDenied> {
+    pub async fn refresh(&self, token: &str, now: Moment) -> Result<Refreshed, RefreshDenied> {
         let claims = self.tokens.open_refresh(token, now.wall).map_err(|error| {
             let denial = if error == TokenError::Expired { Denial::TokenExpired } else { Denial::InvalidToken };
             RefreshDenied { denial, claims: None }
         })?;
-        match self.rotate(&claims, now).await {
-            Ok(refreshed) => Ok((refreshed, claims)),
-            Err(denial) => Err(RefreshDenied { denial, claims: Some(claims) }),
-        }
+        self.rotate(&claims, now).await.map_err(|denial| RefreshDenied { denial, claims: Some(claims) })
     }
 
     /// Decide, then compare and swap. Losing the race means that another request has rotated: the next turn then finds

@@ -68,7 +68,8 @@ impl Tokens {
 
     pub fn open_refresh(&self, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
         let claims = token::open(token, Kind::Refresh, &self.signing.keys().refresh, &self.issuer, now)?;
-        claims.check_time(now, self.lifetimes.idle)?;
+        // Whether the session has been idle for too long is judged on the session, by the limit that is in force now.
+        claims.check_time(now, self.lifetimes.absolute)?;
         Ok(claims)
     }
 

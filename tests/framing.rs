@@ -238,6 +238,10 @@ fn our_own_endpoints_tell_a_client_to_go_on() {
     let mut wire = Wire::to(gateway.listen);
     assert_eq!(wire.send(head).head().unwrap().0, 100);
     assert_eq!(wire.send(body).answer().unwrap().status, 401);
+    // RFC 9110 section 10.1.1: of a client that speaks HTTP/1.0, which knows no such answer, it is ignored.
+    let mut old = Wire::to(gateway.listen);
+    old.send("POST /auth/logout HTTP/1.0\r\nHost: gw\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(old.head().unwrap().0, 200);
 }
 
 #[test]

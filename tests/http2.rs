@@ -90,6 +90,15 @@ async fn refusals_are_the_same_and_leave_the_connection_alone() {
     assert_eq!(code("GET", "/x", &[("authorization", "Bearer junk")], None).await, "invalid_token");
     let twice = [("authorization", "Bearer a"), ("authorization", "Bearer a")];
     assert_eq!(code("GET", "/public/", &twice, None).await, "bad_request");
+    // RFC 9113 section 8.2.1: in HTTP/1.1, which the app speaks, the space would be gone.
+    for (name, value) in [
+        ("authorization", " Bearer a.b.c"),
+        ("authorization", "\tNegotiate YII="),
+        ("x-http-method-override", "DELETE "),
+        ("x-anything", "a\t"),
+    ] {
+        assert_eq!(code("GET", "/public/", &[(name, value)], None).await, "bad_request", "{value:?}");
+    }
     assert_eq!(code("GET", "/public/..%2fadmin", &[], None).await, "ambiguous_path");
     assert_eq!(code("TRACE", "/public/", &[], None).await, "method_not_allowed");
     assert_eq!(code("GET", &format!("/public/{}", "a".repeat(8200)), &[], None).await, "uri_too_long");

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use nix::sys::signal::Signal;
+use serde_json::{Value, json};
 use support::app::{comes_true, free_address};
 use support::readme::{README, block, blocks};
 use support::{BINARY, demo::Demo};
@@ -167,6 +168,30 @@ fn every_block_of_commands_is_run_or_says_that_it_is_not() {
     let left: Vec<&&str> = named.iter().filter(|name| **name != "not-run").collect();
     assert_eq!(left.len(), run.len(), "{left:?}");
     assert!(run.iter().all(|name| named.contains(name)), "{named:?}");
+}
+
+#[test]
+fn the_apps_reading_of_the_headers_works() {
+    let script = r#"
+const app = { use: (handler) => { app.handler = handler; } };
+README
+const read = (fields) => {
+  const req = { get: (name) => fields[name] };
+  app.handler(req, {}, () => {});
+  return req.user ?? null;
+};
+console.log(JSON.stringify([
+  read({}),
+  read({ 'X-User-Id': '7', 'X-User-Email': 'jos%C3%A9@example.com', 'X-User-Roles': 'user,editor' }),
+  read({ 'X-User-Id': '8', 'X-User-Email': 'dan@example.com', 'X-User-Roles': '' }),
+]));
+"#;
+    let script = script.replace("README", &block("express"));
+    let output = Command::new("node").args(["-e", &script]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let users: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let jose = json!({ "id": "7", "email": "josé@example.com", "roles": ["user", "editor"] });
+    assert_eq!(users, json!([null, jose, { "id": "8", "email": "dan@example.com", "roles": [] }]));
 }
 
 #[test]

@@ -96,6 +96,32 @@ fn new_routes_are_taken_without_dropping_a_request_or_a_connection() {
     assert_eq!(gateway.get("/x", &[("authorization", &bearer(&bob))]).status, 200, "sessions outlive it");
 }
 
+/// A session is held to the limits that are in force; a token that was given for longer is none the worse for it.
+#[test]
+fn who_is_signed_in_stays_so_when_tokens_are_to_live_shorter() {
+    let app = Origin::start().address;
+    let gateway = Gateway::usual(app, "", "");
+    let ann = gateway.login("ann@example.com");
+    reload(&gateway, &usual(app, "", "[auth]\nrefresh_ttl = \"1h\"\naccess_ttl = \"1m\"\n"), RELOADED);
+    gateway.get("/x", &[("authorization", &bearer(&ann))]).is_problem(401, "token_expired");
+    let next = gateway.refresh(&ann["refreshToken"]);
+    assert_eq!(next.status, 200, "{}", next.body);
+    assert_eq!(gateway.get("/x", &[("authorization", &bearer(&next.json()))]).status, 200);
+}
+
+#[test]
+fn a_quota_stays_with_its_route() {
+    let app = Origin::start().address;
+    let route = |path: &str| {
+        format!("[[routes]]\npath = \"{path}\"\nupstream = \"app\"\naccess = \"public\"\nrate_limit = \"1/1h\"\n")
+    };
+    let gateway = Gateway::usual(app, "", &(route("/a/*") + &route("/b/*")));
+    assert_eq!(gateway.get("/a/", &[]).status, 200);
+    reload(&gateway, &usual(app, "", &(route("/b/*") + &route("/a/*"))), RELOADED);
+    gateway.get("/a/", &[]).is_problem(429, "rate_limited");
+    assert_eq!(gateway.get("/b/", &[]).status, 200);
+}
+
 #[test]
 fn a_broken_file_keeps_the_old_rules_and_every_mistake_is_said() {
     let app = Origin::start().address;

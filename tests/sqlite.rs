@@ -152,7 +152,7 @@ async fn a_row_that_cannot_be_read_is_corrupt_and_not_a_crash() {
     let intruder = rusqlite::Connection::open(&path).unwrap();
     intruder.execute("UPDATE users SET roles = 'a b, \u{1F4A5}'", []).unwrap();
     assert!(matches!(store.user(added.id).await, Err(StoreError::Corrupt(_))));
-    assert!(store.ping().await.is_ok());
+    assert!(store.keys().await.is_ok(), "the rest can be read");
 }
 
 /// So that a copy of the file alone is a copy of everything.

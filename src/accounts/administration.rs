@@ -1,5 +1,5 @@
-//! What an administrator does to one user. Every change is in force on every gateway within the revocation bound
-//! (PRODUCT.md 5.3): the store's feed carries it.
+//! What an administrator does to one user. Every change is in force on every gateway within a second: the store's
+//! feed carries it.
 
 use std::collections::HashSet;
 

@@ -247,7 +247,4 @@ impl Store for MemoryStore {
             _ => Changes { position, gap: true, ..Changes::default() },
         })
     }
-    async fn ping(&self) -> Result<()> {
-        unreachable!("not part of these tests")
-    }
 }

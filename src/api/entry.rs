@@ -67,7 +67,7 @@ impl Api {
             return Err(Denial::MissingToken);
         };
         match self.sessions.refresh(&token, call.now).await {
-            Ok((refreshed, _)) => {
+            Ok(refreshed) => {
                 let repeated = refreshed.repeated;
                 self.metrics.refresh(if repeated { RefreshOutcome::Repeated } else { RefreshOutcome::Rotated });
                 Ok(self.tokens_reply(&refreshed.minted, transport))

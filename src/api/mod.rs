@@ -22,7 +22,7 @@ use crate::gate::denial::Denial;
 use crate::gate::origin::TrustedOrigins;
 use crate::gate::route::{Endpoint, WELL_KNOWN_JWKS};
 use crate::gate::time::Moment;
-use crate::gate::token::TokenError;
+use crate::gate::token::{Claims, TokenError};
 use crate::live::LiveUsers;
 use crate::login::Login;
 use crate::passwords::Passwords;
@@ -97,14 +97,18 @@ impl Api {
 
     /// Who is calling, by Bearer token.
     pub async fn caller(&self, headers: &HeaderMap, now: Moment) -> Result<Caller, Denial> {
-        let claims = self.tokens.open_access(bearer(headers)?, now.wall).map_err(token_denial)?;
-        let state = self.live.recognise(&claims, now).await?;
-        Ok(Caller { state, session: claims.session })
+        let claims = self.tokens.open_access(bearer(headers)?, now.wall);
+        self.recognised(claims, now).await
     }
 
     /// Who wants to leave: a token that has expired still says which session is to end.
     async fn leaver(&self, headers: &HeaderMap, now: Moment) -> Result<Caller, Denial> {
-        let claims = self.tokens.open_access_of_any_age(bearer(headers)?, now.wall).map_err(token_denial)?;
+        let claims = self.tokens.open_access_of_any_age(bearer(headers)?, now.wall);
+        self.recognised(claims, now).await
+    }
+
+    async fn recognised(&self, claims: Result<Arc<Claims>, TokenError>, now: Moment) -> Result<Caller, Denial> {
+        let claims = claims.map_err(token_denial)?;
         let state = self.live.recognise(&claims, now).await?;
         Ok(Caller { state, session: claims.session })
     }

@@ -16,7 +16,7 @@ pub struct Reply {
     pub outcome: &'static str,
 }
 
-/// RFC 9457, with the members that PRODUCT.md 4 promises.
+/// RFC 9457, with members of our own.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Problem<'a> {

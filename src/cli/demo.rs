@@ -71,7 +71,7 @@ async fn run_in(folder: &Path, args: &Args, console: &mut Console<'_>) -> Result
     }
     console.out.flush()?;
     tokio::spawn(sample_app(app));
-    let log = serve::Log::start(&settings, &metrics);
+    let log = serve::Log::start(&settings, &metrics)?;
     serve::serve(settings, listeners, store, metrics, log, None, signals).await
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::gate::role::Role;
 use crate::gate::time::Timestamp;
+use crate::telemetry::hostile::{is_hostile, spelled_out};
 
 /// Where a command writes. Tests pass buffers.
 pub struct Console<'a> {
@@ -25,18 +26,9 @@ impl Console<'_> {
         writeln!(self.err, "{line}")
     }
 
-    /// What JSON lets stand in a text and a terminal might obey is escaped: it reads back as the same.
+    /// JSON lets much stand in a text that a terminal would obey.
     pub fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
-        let text = serde_json::to_string_pretty(value)?;
-        let escaped = text.chars().fold(String::with_capacity(text.len()), |mut escaped, c| {
-            if is_hostile(c) && c != '\n' {
-                escaped += &format!("\\u{:04x}", u32::from(c));
-            } else {
-                escaped.push(c);
-            }
-            escaped
-        });
-        writeln!(self.out, "{escaped}")
+        writeln!(self.out, "{}", spelled_out(&serde_json::to_string_pretty(value)?))
     }
 
     /// Columns as wide as their widest cell, two spaces apart, nothing at the end of a line.
@@ -67,12 +59,6 @@ pub fn printable(text: &str) -> String {
         }
         shown
     })
-}
-
-/// All of them are in the basic plane: four digits name them in JSON.
-fn is_hostile(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// UTC, ISO 8601, to the second.

@@ -21,7 +21,7 @@ pub fn run(config: &Path) -> Result<(), CliError> {
     let metrics = metrics()?;
     wait_for(async {
         let mut signals = Signals::heed()?;
-        let log = Log::start(&settings, &metrics);
+        let log = Log::start(&settings, &metrics)?;
         let (url, open) = (&settings.store.url, async || Ok(open_store(&settings.store.url, &metrics).await?));
         let store = tokio::select! {
             store = awaited(url, open) => store?,
@@ -39,10 +39,11 @@ pub struct Log {
 }
 
 impl Log {
-    pub fn start(settings: &Settings, metrics: &Arc<Metrics>) -> Self {
+    pub fn start(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Self, CliError> {
         let (lines, written_out) = Lines::start(settings.log.format, settings.log.level);
+        metrics.watch_log(lines.lost()).map_err(|error| CliError::new(error.to_string()))?;
         logging::report_panics(metrics);
-        Self { lines, _written_out: written_out }
+        Ok(Self { lines, _written_out: written_out })
     }
 }
 

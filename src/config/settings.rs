@@ -1,4 +1,4 @@
-//! What `gateway.toml` means: plain values, checked against each other, defaults filled in. PRODUCT.md 2 says what each is.
+//! What `gateway.toml` means: plain values, checked against each other, defaults filled in. The repository's own gateway.toml says what each is.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,10 +1,10 @@
 //! Who is calling, as an address: the socket's peer, or what trusted proxies say of it; the limiter's key for it; and the
 //! name that such a proxy gave the request.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use http::HeaderMap;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 
 #[derive(Clone, Debug)]
 pub struct ClientRules {
@@ -69,11 +69,7 @@ impl ClientRules {
     pub fn limiter_key(&self, ip: IpAddr) -> IpAddr {
         match ip.to_canonical() {
             v4 @ IpAddr::V4(_) => v4,
-            IpAddr::V6(v6) => {
-                let bits = u128::from(v6);
-                let mask = u128::MAX.checked_shl(128 - u32::from(self.ipv6_prefix.min(128))).unwrap_or(0);
-                IpAddr::V6(Ipv6Addr::from(bits & mask))
-            }
+            IpAddr::V6(v6) => Ipv6Net::new(v6, self.ipv6_prefix).map_or(v6, |net| net.network()).into(),
         }
     }
 

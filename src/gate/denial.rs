@@ -1,6 +1,6 @@
 //! Every way to say no: status, code, message, and the header fields that go with it. The one place with status codes.
 //!
-//! What is said to a client is ours and stable (PRODUCT.md 4); why it was said is for the log and travels apart.
+//! What is said to a client is ours and its code stable, for clients act on it; why it was said is for the log and travels apart.
 //! Form: RFC 9457. Bearer challenges: RFC 6750 section 3. Quotas: the IETF draft `ratelimit-headers`.
 
 use std::sync::Arc;
@@ -48,11 +48,10 @@ pub enum Denial {
 /// A quota that is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exceeded {
-    /// The key in `gateway.toml`, and the name in the `RateLimit` fields.
+    /// The name in the `RateLimit` fields.
     pub limit: Limit,
     pub quota: Quota,
     pub retry_after: Duration,
-    pub reset: Duration,
 }
 
 /// The quotas there are.
@@ -100,7 +99,7 @@ impl Denial {
         match self {
             Self::MissingToken => (S::UNAUTHORIZED, "missing_token", "Sign in first."),
             Self::InvalidToken => (S::UNAUTHORIZED, "invalid_token", "This token is not valid here."),
-            Self::TokenExpired => (S::UNAUTHORIZED, "token_expired", "This token has expired. Refresh it."),
+            Self::TokenExpired => (S::UNAUTHORIZED, "token_expired", "This token has expired."),
             Self::SessionRevoked => (S::UNAUTHORIZED, "session_revoked", "This session has ended. Sign in again."),
             Self::TokenReused => {
                 (S::UNAUTHORIZED, "token_reused", "This token was used before. The session has ended; sign in again.")
@@ -210,7 +209,7 @@ mod tests {
     fn an_exceeded_quota_says_when_to_come_back() {
         let quota = Quota::new(20, Duration::from_secs(60)).unwrap();
         let retry_after = Duration::from_millis(2100);
-        let denial = Denial::RateLimited(Exceeded { limit: Limit::LoginPerIp, quota, retry_after, reset: retry_after });
+        let denial = Denial::RateLimited(Exceeded { limit: Limit::LoginPerIp, quota, retry_after });
         let fields = denial.fields();
         assert!(fields.contains(&("retry-after", "3".into())));
         assert!(fields.contains(&("ratelimit", "\"login_per_ip\";r=0;t=3".into())));

@@ -1,11 +1,17 @@
-//! The host of a request in the one form in which hosts are compared: lower case, without port and one final dot.
+//! The host of a request in the one form in which hosts are compared: lower case, without port and one final dot; an IPv6
+//! address as RFC 5952 writes it.
 
 use std::borrow::Cow;
+use std::net::Ipv6Addr;
 
-/// `value` as the `Host` field or `:authority` has it. Allocates only where a letter is upper case.
+/// `value` as the `Host` field or `:authority` has it. Allocates only where a letter is upper case, or for IPv6.
 pub fn plain_host(value: &str) -> Cow<'_, str> {
     let name = without_port(value);
     let name = name.strip_suffix('.').unwrap_or(name);
+    let literal = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    if let Some(ip) = literal.and_then(|literal| literal.parse::<Ipv6Addr>().ok()) {
+        return Cow::Owned(format!("[{ip}]"));
+    }
     if name.bytes().any(|b| b.is_ascii_uppercase()) {
         return Cow::Owned(name.to_ascii_lowercase());
     }
@@ -33,6 +39,10 @@ mod tests {
             ("127.0.0.1:80", "127.0.0.1"),
             ("[::1]", "[::1]"),
             ("[FE80::1]:8080", "[fe80::1]"),
+            ("[0:0:0:0:0:0:0:1]:80", "[::1]"),
+            ("[::ffff:127.0.0.1]", "[::ffff:127.0.0.1]"),
+            ("[::FFFF:7f00:1]", "[::ffff:127.0.0.1]"),
+            ("[v1.a]", "[v1.a]"),
             ("[::1", "["),
             ("", ""),
         ] {

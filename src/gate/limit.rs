@@ -51,23 +51,18 @@ impl fmt::Display for Quota {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// The place is taken; `tat` is to be kept.
-    Taken { tat: u64, remaining: u32, reset: Duration },
+    Taken { tat: u64 },
     /// No place; nothing changes. One will be free after `retry_after`.
-    Full { retry_after: Duration, reset: Duration },
+    Full { retry_after: Duration },
 }
 
 /// Ask for one place. `tat` is what was kept for this caller (microseconds on the same clock as `now`), 0 for a stranger.
 pub fn take(tat: u64, now: u64, quota: Quota) -> Standing {
-    let busy_from = believed(tat, now, quota).max(now);
-    let next = busy_from.saturating_add(quota.spacing());
-    let ahead = next - now;
-    if ahead > quota.micros() {
-        let retry_after = Duration::from_micros(ahead - quota.micros());
-        return Standing::Full { retry_after, reset: Duration::from_micros(busy_from - now) };
+    let next = believed(tat, now, quota).max(now).saturating_add(quota.spacing());
+    match (next - now).checked_sub(quota.micros()) {
+        None | Some(0) => Standing::Taken { tat: next },
+        Some(wait) => Standing::Full { retry_after: Duration::from_micros(wait) },
     }
-    let remaining = (quota.micros() - ahead) / quota.spacing();
-    let remaining = u32::try_from(remaining).unwrap_or(u32::MAX).min(quota.count - 1);
-    Standing::Taken { tat: next, remaining, reset: Duration::from_micros(ahead) }
 }
 
 /// Hand back a place that turned out not to count. Returns the TAT to keep.
@@ -99,22 +94,18 @@ mod tests {
     #[test]
     fn a_burst_fills_the_quota_and_places_return_one_by_one() {
         let (mut tat, now, q) = (0, 1_000_000_000, quota(3, 60));
-        for left in [2, 1, 0] {
-            match take(tat, now, q) {
-                Standing::Taken { tat: kept, remaining, .. } => (tat, _) = (kept, assert_eq!(remaining, left)),
-                full => panic!("{full:?}"),
-            }
+        for place in 1..=3 {
+            assert_eq!(take(tat, now, q), Standing::Taken { tat: now + place * 20_000_000 });
+            tat = now + place * 20_000_000;
         }
-        assert!(
-            matches!(take(tat, now, q), Standing::Full { retry_after, .. } if retry_after == Duration::from_secs(20))
-        );
-        assert!(matches!(take(tat, now + 20_000_000, q), Standing::Taken { remaining: 0, .. }));
+        assert_eq!(take(tat, now, q), Standing::Full { retry_after: Duration::from_secs(20) });
+        assert_eq!(take(tat, now + 20_000_000, q), Standing::Taken { tat: tat + 20_000_000 });
     }
 
     #[test]
     fn a_place_given_back_can_be_taken_again() {
         let (now, q) = (5_000_000, quota(1, 10));
-        let Standing::Taken { tat, .. } = take(0, now, q) else { panic!("the first place") };
+        let Standing::Taken { tat } = take(0, now, q) else { panic!("the first place") };
         assert!(matches!(take(tat, now, q), Standing::Full { .. }));
         assert!(matches!(take(give_back(tat, now, q), now, q), Standing::Taken { .. }));
     }
@@ -122,8 +113,8 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_back_locks_nobody_out() {
         let (hour, now, q) = (3_600_000_000, 7_200_000_000, quota(1, 60));
-        let Standing::Taken { tat, .. } = take(0, now, q) else { panic!("the first place") };
-        assert!(matches!(take(tat, now - hour, q), Standing::Taken { remaining: 0, .. }));
+        let Standing::Taken { tat } = take(0, now, q) else { panic!("the first place") };
+        assert_eq!(take(tat, now - hour, q), Standing::Taken { tat: now - hour + 60_000_000 });
         assert_eq!(give_back(tat, now - hour, q), 0);
         let skewed = take(tat, now - 5_000_000, q);
         assert!(matches!(skewed, Standing::Full { .. }), "another gateway's clock may be a little behind");
@@ -142,7 +133,7 @@ mod tests {
         fn no_burst_exceeds_the_count(count in 1u32..50, secs in 1u64..100, tries in 1usize..200) {
             let (q, now, mut tat, mut taken) = (quota(count, secs), 7_000_000, 0, 0u32);
             for _ in 0..tries {
-                if let Standing::Taken { tat: kept, .. } = take(tat, now, q) { tat = kept; taken += 1; }
+                if let Standing::Taken { tat: kept } = take(tat, now, q) { tat = kept; taken += 1; }
             }
             prop_assert_eq!(taken, count.min(u32::try_from(tries).unwrap()));
         }
@@ -153,8 +144,8 @@ mod tests {
         fn no_clock_makes_anyone_wait_for_ever(tat: u64, now: u64, count in 1u32.., millis in 1u64..400_000_000) {
             let Some(q) = Quota::new(count, Duration::from_millis(millis)) else { return Ok(()) };
             match take(tat, now, q) {
-                Standing::Taken { tat, .. } => prop_assert!(tat >= now),
-                Standing::Full { retry_after, .. } => {
+                Standing::Taken { tat } => prop_assert!(tat >= now),
+                Standing::Full { retry_after } => {
                     prop_assert!(retry_after <= q.period() + Duration::from_micros(SKEW));
                 }
             }

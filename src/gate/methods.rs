@@ -7,6 +7,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use super::denial::Denial;
 use super::fold;
 
+/// RFC 9110 section 9.3 and RFC 5789, without CONNECT and TRACE.
+pub static USUAL: [Method; 7] =
+    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS];
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Methods {
     served: Vec<Method>,
@@ -48,14 +52,17 @@ impl Methods {
 const OVERRIDES: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
 
 impl Methods {
-    /// The methods that an app may take this request to be of, beside its own. A request that could not be of one is refused.
-    pub fn others(&self, headers: &HeaderMap) -> impl Iterator<Item = Result<Method, Denial>> {
+    /// The method that an app may take this request to be of instead of its own. A request that could not be of it is refused,
+    /// and so is one that names several: each would have to be judged.
+    pub fn other(&self, headers: &HeaderMap) -> Result<Option<Method>, Denial> {
         let overrides = |name: &HeaderName| OVERRIDES.iter().any(|other| fold::is(name, other.as_bytes()));
-        let named = headers.iter().filter(move |(name, _)| overrides(name));
-        named.map(|(_, value)| {
-            let other = named_method(value).ok_or(Denial::BadRequest("The method to be taken instead is none."))?;
-            self.check(&other).map(|()| other)
-        })
+        let mut named = headers.iter().filter(|(name, _)| overrides(name)).map(|(_, value)| named_method(value));
+        let Some(first) = named.next() else { return Ok(None) };
+        if named.any(|other| other != first) {
+            return Err(Denial::BadRequest("Name one method to be taken instead."));
+        }
+        let other = first.ok_or(Denial::BadRequest("The method to be taken instead is none."))?;
+        self.check(&other).map(|()| Some(other))
     }
 }
 
@@ -66,8 +73,7 @@ fn named_method(value: &HeaderValue) -> Option<Method> {
 
 impl Default for Methods {
     fn default() -> Self {
-        use Method as M;
-        Self::new(vec![M::GET, M::HEAD, M::POST, M::PUT, M::PATCH, M::DELETE, M::OPTIONS])
+        Self::new(USUAL.to_vec())
     }
 }
 
@@ -85,17 +91,22 @@ mod tests {
 
     #[test]
     fn a_request_may_name_other_methods_than_its_own() {
-        let others = |name: &'static str, value| -> Vec<_> {
-            let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
-            Methods::default().others(&headers).collect()
+        let other = |fields: &[(&'static str, &'static str)]| {
+            let fields =
+                fields.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+            Methods::default().other(&fields.collect())
         };
         for name in ["x-http-method-override", "x_http_method.override", "x-http-method", "x-method-override"] {
-            assert_eq!(others(name, "delete"), [Ok(Method::DELETE)], "{name}");
+            assert_eq!(other(&[(name, "delete")]), Ok(Some(Method::DELETE)), "{name}");
         }
-        assert_eq!(others("x-http-methods", "delete"), []);
-        assert!(matches!(others("x-http-method", "TRACE")[..], [Err(Denial::BadRequest(_))]));
-        assert!(matches!(others("x-http-method", "GET, DELETE")[..], [Err(Denial::BadRequest(_))]));
-        assert!(matches!(others("x-http-method", "MERGE")[..], [Err(Denial::MethodNotAllowed(_))]));
+        assert_eq!(other(&[("x-http-methods", "delete")]), Ok(None));
+        assert!(matches!(other(&[("x-http-method", "TRACE")]), Err(Denial::BadRequest(_))));
+        assert!(matches!(other(&[("x-http-method", "GET, DELETE")]), Err(Denial::BadRequest(_))));
+        assert!(matches!(other(&[("x-http-method", "MERGE")]), Err(Denial::MethodNotAllowed(_))));
+        let twice = [("x-http-method", "PUT"), ("x-method-override", "put")];
+        assert_eq!(other(&twice), Ok(Some(Method::PUT)));
+        let two = [("x-http-method", "PUT"), ("x-method-override", "POST")];
+        assert!(matches!(other(&two), Err(Denial::BadRequest(_))));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Routes: host, method and path lead to the one rule that a request falls under.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use http::Method;
@@ -22,6 +24,16 @@ pub struct Route {
     pub target: Target,
     pub access: Access,
     pub rate_limit: Option<Quota>,
+}
+
+impl Route {
+    /// What a quota is counted for: the requests that it takes, whichever place it has in a file that may be read again.
+    pub fn identity(&self) -> u64 {
+        let mut hash = DefaultHasher::new();
+        (&self.path, BTreeSet::from_iter(&self.hosts)).hash(&mut hash);
+        BTreeSet::from_iter(self.methods.iter().map(Method::as_str)).hash(&mut hash);
+        hash.finish()
+    }
 }
 
 /// Where a route leads.

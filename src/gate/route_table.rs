@@ -19,6 +19,7 @@ use super::route_own::{is_own, own_routes};
 #[derive(Clone, Debug, Default)]
 pub struct RouteTable {
     routes: Vec<Route>,
+    identities: Vec<u64>,
     own: RouteIndex,
     by_host: HostIndexes,
     any_host: RouteIndex,
@@ -109,7 +110,8 @@ impl RouteTable {
             own.alike(&endpoint.path).push(routes.len());
             routes.push(endpoint);
         }
-        Ok(Self { routes, own, by_host, any_host })
+        let identities = routes.iter().map(Route::identity).collect();
+        Ok(Self { routes, identities, own, by_host, any_host })
     }
 
     /// The one route that this request falls under, whatever an upstream makes of its path. `host` is as the request has
@@ -148,6 +150,11 @@ impl RouteTable {
 
     pub fn route(&self, id: RouteId) -> &Route {
         &self.routes[id.0]
+    }
+
+    /// [`Route::identity`], made beforehand.
+    pub fn identity(&self, id: RouteId) -> u64 {
+        self.identities[id.0]
     }
 
     fn scope<'a>(&'a self, host: Option<&str>, method: &'a Method) -> Scope<'a> {

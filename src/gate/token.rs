@@ -68,16 +68,15 @@ pub enum TokenError {
 }
 
 impl Claims {
-    /// Time, judged on every use: `exp` and `iat` with the leeway, and no longer a life than `ttl`.
+    /// Time, judged on every use: `exp` and `iat` with the leeway, and no longer a life than `ttl`. A token that was given for
+    /// longer, before `ttl` was lowered, counts as expired: whoever holds it is to get a new one, not to sign in.
     pub fn check_time(&self, now: Timestamp, ttl: Duration) -> Result<(), TokenError> {
         let (now, leeway) = (now.secs(), LEEWAY.as_secs());
         if self.issued_at > now + leeway || self.expires_at < self.issued_at {
             return Err(TokenError::Invalid);
         }
-        if self.expires_at - self.issued_at > ttl.as_secs() {
-            return Err(TokenError::Invalid);
-        }
-        if self.expires_at.saturating_add(leeway) <= now { Err(TokenError::Expired) } else { Ok(()) }
+        let over = self.expires_at.saturating_add(leeway) <= now || self.expires_at - self.issued_at > ttl.as_secs();
+        if over { Err(TokenError::Expired) } else { Ok(()) }
     }
 }
 

@@ -29,6 +29,10 @@ pub fn normalise(head: &mut RequestHeader) -> Result<()> {
         // The parser has put the path and the query here, and nothing else.
         head.set_uri(head.uri.clone());
     }
+    // RFC 9110 section 10.1.1.
+    if head.version == Version::HTTP_10 {
+        head.remove_header(&EXPECT);
+    }
     Ok(())
 }
 
@@ -82,6 +86,13 @@ fn check_host(headers: &HeaderMap) -> std::result::Result<(), Denial> {
 
 fn check_fields(head: &RequestHeader) -> std::result::Result<(), Denial> {
     let headers = &head.headers;
+    // RFC 9113 section 8.2.1. On its way to an app that speaks HTTP/1.1 the space would be lost, and the value be another.
+    if headers
+        .values()
+        .any(|value| [value.as_bytes().first(), value.as_bytes().last()].into_iter().flatten().any(is_blank))
+    {
+        return Err(Denial::BadRequest("A field's value must not begin or end with a space."));
+    }
     if headers.contains_key(CONTENT_LENGTH) {
         let length = only(headers, &CONTENT_LENGTH);
         let digits = length.is_some_and(|length| length.as_bytes().iter().all(u8::is_ascii_digit));
@@ -108,6 +119,10 @@ fn check_fields(head: &RequestHeader) -> std::result::Result<(), Denial> {
         return Err(Denial::BadRequest("Only a complete WebSocket handshake is upgraded."));
     }
     Ok(())
+}
+
+fn is_blank(byte: &u8) -> bool {
+    matches!(byte, b' ' | b'\t')
 }
 
 /// The field's value, unless there is another one.

@@ -76,11 +76,11 @@ impl Upstream {
         options.total_connection_timeout = Some(self.connect_timeout);
         options.read_timeout = (!tunnel).then_some(self.read_timeout);
         options.write_timeout = (!tunnel).then_some(self.read_timeout);
-        options.idle_timeout = Some(IDLE);
+        options.idle_timeout = Some(if tunnel { Duration::ZERO } else { IDLE });
         peer.group_key = loops::here();
         if tunnel {
             options.custom_l4 = Some(Arc::new(Opening));
-            // Never one that served something else, and never kept for something else.
+            // Never one that served something else, and, should the app not switch, never kept for something else.
             peer.group_key = TUNNEL | turn.first as u64;
         }
         Ok(Box::new(peer))

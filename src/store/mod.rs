@@ -229,8 +229,6 @@ pub trait Store: Send + Sync + 'static {
     /// What came after `position`. Waits up to `wait` for something; returns empty changes (word that the store is
     /// there and nothing happened) when nothing comes.
     async fn changes(&self, position: FeedPosition, wait: Duration) -> Result<Changes>;
-    /// Whether the store can serve reads and durable writes now.
-    async fn ping(&self) -> Result<()>;
 }
 
 /// Told of every call on a store: the operation's name, how long it took, whether it worked.

@@ -7,6 +7,7 @@ use http::Method;
 use jiff::fmt::temporal::DateTimePrinter;
 
 use super::logging::Lines;
+use crate::gate::methods::USUAL;
 use crate::gate::time::Timestamp;
 use crate::gate::user::UserId;
 
@@ -50,8 +51,7 @@ impl AccessLine<'_> {
 
 /// A label and a log value from a fixed set, whatever the client calls its method.
 pub fn known(method: &Method) -> &'static str {
-    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+    USUAL.iter().find(|usual| *usual == method).map_or("other", Method::as_str)
 }
 
 /// A time as RFC 3339 writes it, UTC.

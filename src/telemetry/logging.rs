@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::Level;
-use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
+use super::hostile::spelled_out;
 use super::metrics::Metrics;
 
 /// `[log] format`.
@@ -58,6 +59,11 @@ impl Lines {
         (Self { format, out }, guard)
     }
 
+    /// How many have found no room.
+    pub fn lost(&self) -> ErrorCounter {
+        self.out.error_counter()
+    }
+
     pub fn line(&self, kind: &str) -> Line<'_> {
         let mut bytes = Vec::with_capacity(512);
         let (before, after): (&[u8], &[u8]) = match self.format {
@@ -72,14 +78,15 @@ impl Lines {
 }
 
 impl Line<'_> {
-    /// A value of any form: control characters and quotes are escaped as in JSON.
+    /// A value of any form: quotes, and whatever is [`super::hostile`], are escaped as in JSON.
     pub fn text(mut self, name: &str, value: &str) -> Self {
         if is_plain(value) {
             return self.plain(name, value);
         }
         self.name(name);
-        // Writing to memory does not fail, here and below.
-        let _ = serde_json::to_writer(&mut self.bytes, value);
+        // A text can always be written as JSON.
+        let json = serde_json::to_string(value).unwrap_or_default();
+        self.bytes.extend_from_slice(spelled_out(&json).as_bytes());
         self
     }
 
@@ -87,6 +94,7 @@ impl Line<'_> {
     pub fn word(mut self, name: &str, value: impl Display) -> Self {
         let quote = self.quote();
         self.name(name);
+        // Writing to memory does not fail, here and below.
         let _ = write!(self.bytes, "{quote}{value}{quote}");
         self
     }
@@ -99,7 +107,7 @@ impl Line<'_> {
 
     pub fn write(mut self) {
         self.bytes.extend_from_slice(if self.lines.format == Format::Json { b"}\n" } else { b"\n" });
-        // The buffer being full loses the line and nothing else.
+        // Where there is no room, the line is lost (and counted), and nothing else.
         let _ = self.lines.out.clone().write_all(&self.bytes);
     }
 
@@ -159,6 +167,16 @@ mod tests {
         let lines = Lines { format, out: tracing_appender::non_blocking(io::sink()).0 };
         let line = lines.line("access").text("path", "/a\nfake line \"x\"").text("empty", "").number("status", 200);
         String::from_utf8(line.word("user", 7).text("route", "/*").bytes).unwrap()
+    }
+
+    #[test]
+    fn what_a_terminal_obeys_or_a_reader_takes_for_a_new_line_is_spelled_out() {
+        let lines = Lines { format: Format::Json, out: tracing_appender::non_blocking(io::sink()).0 };
+        let value = "/\u{9b}31m\u{85}\u{2028}\u{202e}é\\";
+        let line = String::from_utf8(lines.line("access").text("path", value).bytes).unwrap();
+        assert_eq!(line, r#"{"log":"access","path":"/\u009b31m\u0085\u2028\u202eé\\""#);
+        let read: serde_json::Value = serde_json::from_str(&(line + "}")).unwrap();
+        assert_eq!(read["path"], value, "and reads back as the same");
     }
 
     #[test]

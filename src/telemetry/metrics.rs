@@ -1,4 +1,4 @@
-//! The catalogue of metrics (PRODUCT.md 8): one method an event.
+//! The catalogue of metrics: one method an event. docs/METRICS.md says what each means.
 
 use std::time::Duration;
 
@@ -7,6 +7,9 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
+use tracing_appender::non_blocking::ErrorCounter;
+
+use super::lost_lines::LostLines;
 use crate::gate::denial::{Denial, Limit};
 
 /// Every metric there is. Handed by reference to whoever has something to tell.
@@ -90,6 +93,19 @@ pub enum ConnectionEnd {
     HeaderTimeout,
 }
 
+impl ConnectionEnd {
+    const ALL: [Self; 4] = [Self::PerAddress, Self::ProxyHeader, Self::TlsHandshake, Self::HeaderTimeout];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::PerAddress => "per_address",
+            Self::ProxyHeader => "proxy_header",
+            Self::TlsHandshake => "tls_handshake",
+            Self::HeaderTimeout => "header_timeout",
+        }
+    }
+}
+
 /// From a microsecond to ten seconds: deciding is at one end, a slow upstream at the other.
 const SECONDS: [f64; 16] = [1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
 
@@ -123,11 +139,7 @@ impl Metrics {
             hash_waiting: new.gauge("password_hash_waiting", "Logins waiting for a place to hash.")?,
             upstream_errors: new.counters("upstream_errors_total", "Upstreams that failed.", &["upstream", "kind"])?,
             reload_successful: new.float("config_last_reload_successful", "1 if the last reload took effect.")?,
-            connections_ended: new.counters(
-                "connections_ended_total",
-                "Connections ended before they brought a request.",
-                &["reason"],
-            )?,
+            connections_ended: new.counters("connections_ended_total", "Those without a request.", &["reason"])?,
             panics: new.counter("panics_total", "Panics, each of which is a bug.")?,
             registry: new.registry.clone(),
         };
@@ -137,7 +149,15 @@ impl Metrics {
         for limit in Limit::ALL {
             metrics.rate_limited.with_label_values(&[limit.name()]);
         }
+        for why in ConnectionEnd::ALL {
+            metrics.connections_ended.with_label_values(&[why.label()]);
+        }
         Ok(metrics)
+    }
+
+    pub fn watch_log(&self, lost: ErrorCounter) -> Result<(), prometheus::Error> {
+        let opts = opts("log_lines_lost_total", "Lines of the log that found no room.");
+        self.registry.register(Box::new(LostLines::new(lost, opts)?))
     }
 
     /// Everything in the Prometheus text format.
@@ -232,13 +252,7 @@ impl Metrics {
     }
 
     pub fn connection_ended(&self, why: ConnectionEnd) {
-        let label = match why {
-            ConnectionEnd::PerAddress => "per_address",
-            ConnectionEnd::ProxyHeader => "proxy_header",
-            ConnectionEnd::TlsHandshake => "tls_handshake",
-            ConnectionEnd::HeaderTimeout => "header_timeout",
-        };
-        self.connections_ended.with_label_values(&[label]).inc();
+        self.connections_ended.with_label_values(&[why.label()]).inc();
     }
 
     /// A request that could not be parsed, and so was never decided on.

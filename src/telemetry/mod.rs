@@ -3,5 +3,7 @@
 
 pub mod access_log;
 pub mod audit_log;
+pub mod hostile;
 pub mod logging;
+mod lost_lines;
 pub mod metrics;

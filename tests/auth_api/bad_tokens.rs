@@ -99,19 +99,20 @@ fn a_rightly_signed_token_with_strange_claims_is_refused() {
             json!({ "exp": now.to_string() }),
             json!({ "exp": 1e99 }),
             json!({ "exp": -1 }),
-            json!({ "exp": u64::MAX }),
             json!({ "iat": now + 600, "exp": now + 1200 }),
             json!({ "iat": now, "exp": now - 10 }),
             json!({ "nbf": now + 600 }),
             json!({ "nbf": now.to_string() }),
             json!({ "nbf": null }),
-            json!({ "iat": now - 31_000_000, "exp": now + 900 }),
             json!({ "tokenVersion": "0" }),
             json!({ "tokenVersion": -1 }),
             json!({ "sub": "ann@example.com" }),
             json!({ "sid": "" }),
         ] {
             refused(good.with(members).sign(secret));
+        }
+        for longer in [json!({ "exp": u64::MAX }), json!({ "iat": now - 31_000_000, "exp": now + 900 })] {
+            door(&gateway, &good.with(longer).sign(secret)).is_problem(401, "token_expired");
         }
         let payload = good.payload.to_string();
         let header = good.header.to_string();

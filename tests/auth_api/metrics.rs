@@ -1,5 +1,7 @@
 //! What a scraper sees: every name of the catalogue after one event of each kind, and nothing of who or from where.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::support::bearer;
@@ -7,8 +9,9 @@ use super::support::gateway::{Gateway, PASSWORD};
 use super::support::origin::Origin;
 use crate::support::wait::until;
 
-/// PRODUCT.md 8, with a label of each.
-const CATALOGUE: [&str; 32] = [
+/// Each with one of its labels.
+const CATALOGUE: [&str; 33] = [
+    "portcullis_log_lines_lost_total",
     "portcullis_http_requests_total{method=\"GET\",route=\"/public/*\",status=\"200\"}",
     "portcullis_http_requests_total{method=\"POST\",route=\"/auth/login\",status=\"401\"}",
     "portcullis_http_request_duration_seconds_count{route=\"/public/*\"}",
@@ -44,7 +47,8 @@ const CATALOGUE: [&str; 32] = [
 ];
 
 /// The few that rest at zero while all is well.
-const AT_REST: [&str; 6] = [
+const AT_REST: [&str; 7] = [
+    "portcullis_log_lines_lost_total",
     "portcullis_panics_total",
     "portcullis_rate_limited_total{limit=\"per_ip\"}",
     "portcullis_rate_limited_total{limit=\"route\"}",
@@ -72,6 +76,13 @@ fn every_name_of_the_catalogue_is_there_after_one_event_of_each_kind() {
     for name in AT_REST {
         assert!(fresh.admin("/metrics").body.contains(name), "{name} is there from the start");
     }
+    let page = include_str!("../../docs/METRICS.md");
+    let explained = page.lines().filter_map(|line| line.strip_prefix("| `")?.split(['`', '{']).next());
+    let there = text.body.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    assert_eq!(
+        explained.filter(|name| name.starts_with("portcullis_")).collect::<BTreeSet<_>>(),
+        there.collect::<BTreeSet<_>>()
+    );
     for private in ["ann@", "bob@", "127.0.0.1", "secret-name", PASSWORD] {
         assert!(!text.body.contains(private), "{private} in\n{}", text.body);
     }

@@ -170,12 +170,12 @@ fn zitadel_cve_2026_55669_and_ghsa_wxg7_w2v3_w38g_every_claim_is_checked() {
         json!({ "aud": "" }),
         json!({ "iss": "another" }),
         json!({ "iat": now + 600, "exp": now + 1200 }),
-        json!({ "exp": now + 10_000_000 }),
     ] {
         refused(&gateway, &good.with(members).sign(ACCESS_SECRET));
     }
-    let over = good.with(json!({ "iat": now - 600, "exp": now - 60 })).sign(ACCESS_SECRET);
-    present(&gateway, &over).is_problem(401, "token_expired");
+    for over in [json!({ "iat": now - 600, "exp": now - 60 }), json!({ "exp": now + 10_000_000 })] {
+        present(&gateway, &good.with(over).sign(ACCESS_SECRET)).is_problem(401, "token_expired");
+    }
 }
 
 /// Where no audience had been configured, none was demanded.

@@ -96,6 +96,8 @@ fn a_method_to_be_taken_instead_falls_under_the_same_rule() {
         ask(name, "MERGE").is_problem(405, "method_not_allowed");
         assert!(app.seen().is_empty(), "{:?}", app.seen());
     }
+    let two = [("x-http-method", "GET"), ("x-http-method-override", "PUT")];
+    gateway.get("/x", &two).is_problem(400, "bad_request");
     assert_eq!(ask("x-http-method-override", "GET").status, 200);
     assert_eq!(app.last().all("x-http-method-override"), ["GET"]);
 }

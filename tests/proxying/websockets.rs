@@ -173,6 +173,7 @@ fn an_app_that_does_not_switch_answers_as_usual() {
     served.send("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nplain");
     let answered = client.answer().unwrap();
     assert_eq!((answered.status, answered.body.as_str()), (200, "plain"));
+    assert!(served.is_closed(), "nobody would use this connection again");
     client.ask("GET", "/next", &[]);
     let mut served = app.accept();
     assert_eq!(served.request().unwrap().path(), "/next");

@@ -3,7 +3,7 @@
 use super::Answer;
 
 impl Answer {
-    /// That it is a problem of this status and code, with everything that PRODUCT.md 4 promises of one.
+    /// That it is a problem of this status and code, with every member and field of one.
     #[track_caller]
     pub fn is_problem(&self, status: u16, code: &str) {
         assert_eq!((self.status, self.code().as_str()), (status, code), "{}", self.body);

@@ -9,12 +9,10 @@ use crate::config::reader::{NOT_AVAILABLE, Placed, Section};
 use crate::config::settings::Upstream;
 use crate::config::suggest::{did_you_mean, one_of};
 use crate::gate::access::Access;
+use crate::gate::methods::USUAL;
 use crate::gate::role::Role;
 use crate::gate::route::{PathPattern, Route, Target};
 use crate::gate::route_table::{RouteConflict, RouteTable};
-
-/// The methods that are forwarded (RFC 9110 section 9.3, RFC 5789); CONNECT and TRACE never are.
-const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 pub fn routes(root: &mut Section<'_>, upstreams: &[Placed<Upstream>], prefix: &str) -> RouteTable {
     let (routes, places): (Vec<_>, Vec<_>) =
@@ -87,10 +85,10 @@ fn enforced(s: &mut Section<'_>) {
 }
 
 fn method(text: &str) -> Result<Method, String> {
-    if METHODS.contains(&text) {
-        return Method::from_bytes(text.as_bytes()).map_err(|e| e.to_string());
-    }
-    Err(format!("this method is not forwarded; {}", one_of(&text.to_ascii_uppercase(), METHODS)))
+    USUAL.iter().find(|method| method.as_str() == text).cloned().ok_or_else(|| {
+        let words = USUAL.iter().map(Method::as_str);
+        format!("this method is not forwarded; {}", one_of(&text.to_ascii_uppercase(), words))
+    })
 }
 
 /// In the order of the file, each once.

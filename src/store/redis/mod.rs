@@ -317,8 +317,4 @@ impl Store for RedisStore {
             None => Ok(Changes { position: self.feed_end().await?, gap: true, ..Changes::default() }),
         }
     }
-
-    async fn ping(&self) -> Result<()> {
-        self.run("ping", self.scripts.ping.call()).await.map(drop)
-    }
 }

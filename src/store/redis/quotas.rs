@@ -15,7 +15,7 @@ pub(super) fn places<'a>(call: Call<'a>, places: &[(CounterKey, Quota)], now: Ti
     places.iter().fold(call, |call, (counter, quota)| {
         // No value can spell another kind: kinds hold no such byte.
         let call = call.with(format!("{}\0{}", counter.kind, counter.value));
-        call.number(quota.micros()).number(quota.spacing()).number(quota.count().into())
+        call.number(quota.micros()).number(quota.spacing())
     })
 }
 
@@ -25,13 +25,9 @@ pub(super) fn standings(answer: Value) -> Result<Vec<Standing>> {
 
 fn standing(value: Value) -> Result<Standing> {
     let numbers = list(value)?.iter().map(number).collect::<Result<Vec<u64>>>()?;
-    let micros = Duration::from_micros;
     match numbers[..] {
-        [1, tat, remaining, reset] => {
-            let remaining = u32::try_from(remaining).map_err(|_| nonsense())?;
-            Ok(Standing::Taken { tat, remaining, reset: micros(reset) })
-        }
-        [0, retry_after, reset] => Ok(Standing::Full { retry_after: micros(retry_after), reset: micros(reset) }),
+        [1, tat] => Ok(Standing::Taken { tat }),
+        [0, wait] => Ok(Standing::Full { retry_after: Duration::from_micros(wait) }),
         _ => Err(nonsense()),
     }
 }

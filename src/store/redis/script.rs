@@ -41,7 +41,6 @@ macro_rules! scripts {
 
 scripts! {
     schema: ,
-    ping: ,
     add_users: ,
     user_by_email: ,
     users: ,

@@ -65,7 +65,7 @@ pub(super) fn take(db: &Connection, places: &[(CounterKey, Quota)], now: Timesta
         return Ok(standings);
     }
     for ((key, _), standing) in places.iter().zip(&standings) {
-        if let Standing::Taken { tat, .. } = standing {
+        if let Standing::Taken { tat } = standing {
             keep(db, key, *tat)?;
         }
     }

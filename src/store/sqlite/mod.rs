@@ -146,8 +146,4 @@ impl Store for SqliteStore {
     async fn changes(&self, position: FeedPosition, wait: Duration) -> Result<Changes> {
         feed::wait(&self.lanes, position, wait).await
     }
-
-    async fn ping(&self) -> Result<()> {
-        self.lanes.write("ping", |_| Ok(())).await
-    }
 }

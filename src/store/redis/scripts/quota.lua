@@ -1,17 +1,17 @@
 -- Stands before the scripts of shared counters: the arithmetic of gate/limit.rs in microseconds. ARGV: the time, by how much
--- clocks may differ, and for each place the counter, the quota's period, the time in which one place returns, and its count.
+-- clocks may differ, and for each place the counter, the quota's period, and the time in which one place returns.
 check_in()
 local now, skew = tonumber(ARGV[1]), tonumber(ARGV[2])
 
 local function each_place()
-    local i = -1
+    local i = 0
     return function()
-        i = i + 4
+        i = i + 3
         if not ARGV[i] then return nil end
         local key, period = P .. 'c:' .. ARGV[i], tonumber(ARGV[i + 1])
         local tat = tonumber(redis.call('GET', key) or '0')
         if not tat or tat > now + period + skew then tat = 0 end
-        return key, tat, period, tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
+        return key, tat, period, tonumber(ARGV[i + 2])
     end
 end
 

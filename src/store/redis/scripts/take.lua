@@ -1,17 +1,14 @@
--- Take a place in every quota or in none. Returns for each: whether there is one, and when it is, the new arrival time, the
--- places left, and when all are free; else when there will be one, and when all will be free.
+-- Take a place in every quota or in none. Returns for each: 1 and the new arrival time; or 0 and how long until there is a place.
 local standings, taken = {}, {}
 local full = false
-for key, tat, period, spacing, count in each_place() do
-    local busy_from = math.max(tat, now)
-    local ahead = busy_from + spacing - now
+for key, tat, period, spacing in each_place() do
+    local ahead = math.max(tat, now) + spacing - now
     if ahead > period then
         full = true
-        standings[#standings + 1] = { 0, ahead - period, busy_from - now }
+        standings[#standings + 1] = { 0, ahead - period }
     else
-        local left = math.min(math.floor((period - ahead) / spacing), count - 1)
         taken[#taken + 1] = { key, now + ahead }
-        standings[#standings + 1] = { 1, now + ahead, left, ahead }
+        standings[#standings + 1] = { 1, now + ahead }
     end
 end
 if not full then
