@@ -9,14 +9,13 @@ import argparse
 import contextlib
 import http.client
 import json
-import sys
 import time
 
 import fetch
 import table
 import upstream
 from house import House, sign_in
-from place import WORK, Wrong, median, say
+from place import WORK, Wrong, ended, median, say
 from process import Cores, Server, end_in_order
 
 
@@ -72,9 +71,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Wrong as wrong:
-        sys.exit(f"cold_start: {wrong}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    ended(main)

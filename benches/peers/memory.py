@@ -10,14 +10,13 @@ import asyncio
 import contextlib
 import json
 import resource
-import sys
 
 import fetch
 import table
 import upstream
 from client import Connection
 from house import House, sign_in
-from place import WORK, Wrong, say
+from place import WORK, Wrong, ended, say
 from process import Cores, end_in_order
 
 USERS = 500
@@ -77,9 +76,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Wrong as wrong:
-        sys.exit(f"memory: {wrong}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    ended(main)

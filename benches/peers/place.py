@@ -1,4 +1,4 @@
-"""Where things are, how progress is told, and the two figures that every table is made of."""
+"""Where things are, how progress is told and a program ends, and the two figures that every table is made of."""
 
 import pathlib
 import socket
@@ -17,6 +17,16 @@ class Wrong(Exception):
 def say(text):
     """Progress, for whoever waits."""
     print(text, file=sys.stderr, flush=True)
+
+
+def ended(main):
+    """A program, to its end: what is wrong is said in a line, and Ctrl-C leaves no trace of the stack."""
+    try:
+        main()
+    except Wrong as wrong:
+        sys.exit(f"{pathlib.Path(sys.argv[0]).stem}: {wrong}")
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def free_port():

@@ -19,7 +19,7 @@ import fetch
 import table
 from client import crowd
 from house import House, sign_in
-from place import HERE, WORK, Wrong, free_port, median, say
+from place import HERE, WORK, Wrong, ended, free_port, median, say
 from process import Server, end_in_order
 from rotations import storm
 
@@ -139,9 +139,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Wrong as wrong:
-        sys.exit(f"refresh: {wrong}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    ended(main)
