@@ -1,9 +1,11 @@
 //! The admin listener: /metrics, /healthz, /readyz. Never public, never through the proxy, and nothing here changes anything.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use http::header::HOST;
 use http::{Response, StatusCode};
 use pingora::apps::http_app::ServeHttp;
 use pingora::protocols::http::ServerSession;
@@ -11,8 +13,10 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::gate::host::plain_host;
 use crate::live::LiveUsers;
 use crate::proxy::guard::Guarded;
+use crate::proxy::socket;
 use crate::signing::Signing;
 use crate::telemetry::metrics::Metrics;
 
@@ -35,6 +39,10 @@ impl ServeHttp for Admin {
         if let Some(guarded) = Guarded::under(session) {
             guarded.serving();
         }
+        if is_misdirected(session) {
+            let why = b"ask by an address, or as localhost\n".to_vec();
+            return answer(StatusCode::MISDIRECTED_REQUEST, "text/plain", why);
+        }
         match session.req_header().uri.path() {
             "/metrics" => answer(StatusCode::OK, "text/plain; version=0.0.4", self.metrics.render()),
             "/healthz" => answer(StatusCode::OK, "application/json", b"{\"status\":\"alive\"}".to_vec()),
@@ -55,6 +63,17 @@ impl Admin {
         let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         answer(status, "application/json", body.to_string().into_bytes())
     }
+}
+
+/// From this machine, under a name that anybody could have made to mean it: a page that a browser here shows (DNS rebinding).
+fn is_misdirected(session: &ServerSession) -> bool {
+    let from_here = socket::peer_ip(session.client_addr()).to_canonical().is_loopback();
+    let Some(host) = session.req_header().headers.get(HOST) else { return false };
+    let ours = host.to_str().is_ok_and(|host| {
+        let host = plain_host(host);
+        host == "localhost" || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
+    });
+    from_here && !ours
 }
 
 fn answer(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Vec<u8>> {

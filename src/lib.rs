@@ -24,10 +24,12 @@
 //! error at once, a full house makes connections wait unaccepted, and a stop ends as soon as the last request has. Handshakes
 //! of TLS are made there too, so that a certificate can be replaced while connections go on.
 //!
-//! [`live`] keeps no floors in its cache, which may evict anything: the newest epoch heard of is kept for as long as a look-up
-//! or a write of that user is under way, which is as long as anything could bring the past. A store that has itself gone back,
-//! as after a failover, is known by the entries of its feed that are missing, and nothing it says is believed until what it
-//! lost has been made good (`live/reconcile.rs`, docs/FAILOVER.md).
+//! # Why the copy in memory is not the past
+//!
+//! Each change raises a user's epoch. [`live`] may evict any copy at any time: beside them, the newest epoch heard of is kept for
+//! as long as a look-up or a write of that user is under way, which is as long as anything could bring an older one. A store
+//! that has itself gone back, as after a failover, is known by the entries of its feed that are missing, and nothing it says is
+//! believed until what it lost has been made good (`live/reconcile.rs`, docs/FAILOVER.md).
 
 pub mod accounts;
 pub mod admin;

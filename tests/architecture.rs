@@ -33,7 +33,7 @@ const MAY_NAME: [(&str, &[&str]); 25] = [
     ("api", &["gate", "store", "live", "login", "passwords", "sessions", "signing", "telemetry", "tokens"]),
     ("gateway", &["gate", "api", "limiter"]),
     ("proxy", &["gate", "clock", "api", "gateway", "telemetry", "tls"]),
-    ("admin", &["clock", "live", "proxy", "signing", "telemetry"]),
+    ("admin", &["gate", "clock", "live", "proxy", "signing", "telemetry"]),
     (
         "server",
         &[

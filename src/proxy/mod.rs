@@ -17,7 +17,7 @@ mod opening;
 mod proxy_protocol;
 pub mod reception;
 mod reply;
-mod socket;
+pub mod socket;
 mod stall;
 pub mod upstream;
 

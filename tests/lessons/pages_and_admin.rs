@@ -86,6 +86,22 @@ fn kong_cve_2020_11710_and_traefik_cve_2018_15598_what_is_for_admins_is_not_publ
     assert!(metrics.contains("portcullis_build_info") && !metrics.contains("ann@example.com"));
 }
 
+/// A page asked what listens on its reader's machine, by a name of its own that had come to mean that machine.
+#[test]
+fn dns_rebinding_the_admin_listener_has_no_name() {
+    let scene = Scene::start();
+    let asked = |host: &str| {
+        let mut wire = Wire::to(scene.gateway.admin_listen);
+        wire.send(format!("GET /readyz HTTP/1.1\r\n{host}\r\n")).answer().unwrap().status
+    };
+    for host in ["Host: evil.example\r\n", "Host: evil.example:9090\r\n", "Host: localhost.evil.example\r\n"] {
+        assert_eq!(asked(host), 421, "{host}");
+    }
+    for host in ["Host: 127.0.0.1:9090\r\n", "Host: [::1]:9090\r\n", "Host: LocalHost\r\n", "Host: 192.0.2.7\r\n"] {
+        assert_eq!(asked(host), 200, "{host}");
+    }
+}
+
 /// After a `CONNECT`, the connection to the app was somebody's own, and was shared all the same.
 #[test]
 fn traefik_cve_2026_71324_there_is_no_connect() {
