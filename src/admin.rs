@@ -65,9 +65,10 @@ impl Admin {
     }
 }
 
-/// From this machine, under a name that anybody could have made to mean it: a page that a browser here shows (DNS rebinding).
+/// From this machine, under a name that anybody could have made to mean it: by a page that a browser here shows (DNS rebinding).
 fn is_misdirected(session: &ServerSession) -> bool {
-    let from_here = socket::peer_ip(session.client_addr()).to_canonical().is_loopback();
+    let [peer, here] = [session.client_addr(), session.server_addr()].map(socket::ip);
+    let from_here = peer == here || peer.to_canonical().is_loopback();
     let Some(host) = session.req_header().headers.get(HOST) else { return false };
     let ours = host.to_str().is_ok_and(|host| {
         let host = plain_host(host);

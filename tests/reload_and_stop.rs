@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::json;
 use support::gateway::{Gateway, House, usual};
 use support::origin::{Origin, answer};
 use support::wire::Wire;
@@ -101,12 +102,16 @@ fn new_routes_are_taken_without_dropping_a_request_or_a_connection() {
 fn who_is_signed_in_stays_so_when_tokens_are_to_live_shorter() {
     let app = Origin::start().address;
     let gateway = Gateway::usual(app, "", "");
-    let ann = gateway.login("ann@example.com");
-    reload(&gateway, &usual(app, "", "[auth]\nrefresh_ttl = \"1h\"\naccess_ttl = \"1m\"\n"), RELOADED);
+    let [ann, bob] = ["ann@example.com", "bob@example.com"].map(|email| gateway.login(email));
+    let shorter = "[auth]\naccess_ttl = \"1m\"\nrefresh_ttl = \"1h\"\nsession_ttl = \"1h\"\n";
+    reload(&gateway, &usual(app, "", shorter), RELOADED);
     gateway.get("/x", &[("authorization", &bearer(&ann))]).is_problem(401, "token_expired");
     let next = gateway.refresh(&ann["refreshToken"]);
     assert_eq!(next.status, 200, "{}", next.body);
     assert_eq!(gateway.get("/x", &[("authorization", &bearer(&next.json()))]).status, 200);
+    let leaving = json!({ "refreshToken": bob["refreshToken"] });
+    assert_eq!(gateway.post("/auth/logout", &[], &leaving).status, 200);
+    gateway.refresh(&bob["refreshToken"]).is_problem(401, "session_revoked");
 }
 
 #[test]

@@ -68,15 +68,18 @@ pub enum TokenError {
 }
 
 impl Claims {
-    /// Time, judged on every use: `exp` and `iat` with the leeway, and no longer a life than `ttl`. A token that was given for
-    /// longer, before `ttl` was lowered, counts as expired: whoever holds it is to get a new one, not to sign in.
-    pub fn check_time(&self, now: Timestamp, ttl: Duration) -> Result<(), TokenError> {
+    /// Time, judged on every use: `exp` and `iat` with the leeway.
+    pub fn check_time(&self, now: Timestamp) -> Result<(), TokenError> {
         let (now, leeway) = (now.secs(), LEEWAY.as_secs());
         if self.issued_at > now + leeway || self.expires_at < self.issued_at {
             return Err(TokenError::Invalid);
         }
-        let over = self.expires_at.saturating_add(leeway) <= now || self.expires_at - self.issued_at > ttl.as_secs();
-        if over { Err(TokenError::Expired) } else { Ok(()) }
+        if self.expires_at.saturating_add(leeway) <= now { Err(TokenError::Expired) } else { Ok(()) }
+    }
+
+    /// What it was given, from its issue on.
+    pub fn life(&self) -> Duration {
+        Duration::from_secs(self.expires_at.saturating_sub(self.issued_at))
     }
 }
 

@@ -73,7 +73,7 @@ impl Proxy {
         framing::normalise(session.req_header_mut())?;
         let head = session.req_header();
         let path = framing::path(head, &gateway.methods);
-        let arrival = exchange.arrival.insert(gateway.arrival(head, socket::peer_ip(session.client_addr())));
+        let arrival = exchange.arrival.insert(gateway.arrival(head, socket::ip(session.client_addr())));
         if let Some(id) = arrival.address.request_id(&head.headers) {
             id.clone_into(&mut exchange.request_id);
         }

@@ -87,10 +87,10 @@ fn identify(tcp: &TcpStream, peer: SocketAddr) -> (UniqueIDType, Arc<SocketDiges
     (tcp.as_raw_fd(), Arc::new(digest))
 }
 
-/// The address at the other end of a connection.
-pub fn peer_ip(peer: Option<&PingoraAddr>) -> IpAddr {
-    // Every connection here has been given one.
-    peer.and_then(PingoraAddr::as_inet).map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), SocketAddr::ip)
+/// The address of an end of a connection.
+pub fn ip(end: Option<&PingoraAddr>) -> IpAddr {
+    // Every connection here has been given both.
+    end.and_then(PingoraAddr::as_inet).map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), SocketAddr::ip)
 }
 
 impl AsyncRead for Socket {

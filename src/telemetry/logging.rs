@@ -172,9 +172,9 @@ mod tests {
     #[test]
     fn what_a_terminal_obeys_or_a_reader_takes_for_a_new_line_is_spelled_out() {
         let lines = Lines { format: Format::Json, out: tracing_appender::non_blocking(io::sink()).0 };
-        let value = "/\u{9b}31m\u{85}\u{2028}\u{202e}é\\";
+        let value = "/\u{9b}31m\u{85}\u{2028}\u{202e}\u{61c}é\\";
         let line = String::from_utf8(lines.line("access").text("path", value).bytes).unwrap();
-        assert_eq!(line, r#"{"log":"access","path":"/\u009b31m\u0085\u2028\u202eé\\""#);
+        assert_eq!(line, r#"{"log":"access","path":"/\u009b31m\u0085\u2028\u202e\u061cé\\""#);
         let read: serde_json::Value = serde_json::from_str(&(line + "}")).unwrap();
         assert_eq!(read["path"], value, "and reads back as the same");
     }
