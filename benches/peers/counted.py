@@ -6,6 +6,7 @@ The same is done with N requests and with 2N; the difference, divided by N, is w
 import asyncio
 import collections
 import contextlib
+import functools
 import re
 
 from checks import check
@@ -59,8 +60,7 @@ async def ask(contender, tokens, requests, connections):
 def a_request(name, cores, port, binary, requests, connections=1, options=()):
     """The events of one request to the contender of this name, with the tokens of 64 users in rotation."""
 
-    def server(*what, **how):
-        return Counted(*what, options=options, **how)
+    server = functools.partial(Counted, options=options)
 
     def life(requests):
         with contextlib.ExitStack() as within:

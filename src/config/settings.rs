@@ -1,4 +1,5 @@
-//! What `gateway.toml` means: plain values, checked against each other, defaults filled in. The repository's own gateway.toml says what each is.
+//! What `gateway.toml` means: plain values, checked against each other, defaults filled in. The one in this repository says what
+//! each is.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

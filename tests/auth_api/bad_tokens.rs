@@ -112,7 +112,12 @@ fn a_rightly_signed_token_with_strange_claims_is_refused() {
             refused(good.with(members).sign(secret));
         }
         // How long a session lives is not for its refresh token to say.
-        for longer in [json!({ "exp": u64::MAX }), json!({ "iat": now - 31_000_000, "exp": now + 900 })] {
+        let exp = good.payload["exp"].as_u64().unwrap();
+        for longer in [
+            json!({ "exp": exp + 1 }),
+            json!({ "exp": u64::MAX }),
+            json!({ "iat": now - 31_000_000, "exp": now + 900 }),
+        ] {
             let answer = door(&gateway, &good.with(longer).sign(secret));
             if good.header["typ"] == "at+jwt" {
                 answer.is_problem(401, "token_expired");
